@@ -1,0 +1,35 @@
+// Package bridge is the domain of exeunt: what a departure is, how it is
+// planned, carried out and checked.
+//
+// The nouns, one file each:
+//
+//	person.go     Person, Group, Identifiers: who a source told us about
+//	query.go      Query: how people and groups are looked up
+//	caller.go     Caller: who is asking (source and token, or operator)
+//	app.go        App, Effect, Capability, Policy: what can be shut, and what is wanted
+//	connector.go  Connector, Account, Order, Receipt: how a door is shut, and its outcomes
+//	case.go       Case: one departure of one person
+//	action.go     Action: one effect on one account, a state machine
+//	event.go      Event: one line of the append-only log
+//	errors.go     Error: what may be shown to whoever asked
+//	store.go      Store, Tx: what must be kept
+//
+// and the decisions and verbs:
+//
+//	plan.go       plan: policy x apps -> actions                        pure
+//	settle.go     settle, next: outcome -> state, what is due next      pure
+//	people.go     AddPerson, ChangePerson, RemovePerson: the intake
+//	groups.go     AddGroup, ChangeGroup, RemoveGroup
+//	returned.go   what happens when somebody comes back
+//	planner.go    PlanCases: open cases become actions on lanes
+//	lane.go       WorkLane: Find, Do, Check, settle, one lane at a time
+//	door.go       one app at run time: rate, breaker, time limit
+//
+// The way of a departure is one direction with no call back up:
+// ChangePerson stores person, case and event in one transaction; PlanCases
+// turns the case into actions; WorkLane carries them out; the last settled
+// action closes the case.
+//
+// bridge imports no other package of this module. What it needs kept is
+// [Store]; what it needs done is [Connector].
+package bridge

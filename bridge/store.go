@@ -1,0 +1,126 @@
+package bridge
+
+import (
+	"context"
+	"time"
+)
+
+// Store keeps everything. It is implemented by package store, once for SQLite
+// and PostgreSQL; storetest says what it must do.
+type Store interface {
+	// Update runs fn in one transaction and returns when it is durable. fn may
+	// be run again after a conflict, and may share its commit with others: it
+	// must have no side effects but through tx, and must not block. If fn
+	// returns an error, nothing of it remains. KindBusy when too much waits.
+	Update(ctx context.Context, fn func(tx Tx) error) error
+	// View runs fn on one consistent snapshot. Writing through tx fails.
+	View(ctx context.Context, fn func(tx Tx) error) error
+}
+
+// Tx is one transaction. What does not exist is a KindNotFound error; a value
+// that must be unique and is not is KindConflict.
+type Tx interface {
+	PeopleTx
+	GroupsTx
+	CasesTx
+	LanesTx
+	LogTx
+}
+
+// PeopleTx keeps people.
+type PeopleTx interface {
+	// Person returns a person and, in Update, keeps others from changing it
+	// until the transaction ends.
+	Person(id string) (Person, error)
+	// People returns a page of what q asks for and the number of all matches.
+	People(q Query[Person]) ([]Person, int, error)
+	// PutPerson inserts p if p.Version is 1, else replaces it. Its keys are
+	// indexed; user names are unique within a source.
+	PutPerson(p Person) error
+	// DeletePerson removes a person, its keys and its memberships.
+	DeletePerson(id string) error
+	// Memberships returns, by id, the groups that people or groups are directly in.
+	Memberships(ids ...string) (map[string][]Membership, error)
+}
+
+// GroupsTx keeps groups.
+type GroupsTx interface {
+	Group(id string) (Group, error) // as Person
+	Groups(q Query[Group]) ([]Group, int, error)
+	PutGroup(g Group) error // inserts if g.Version is 1, else replaces
+	DeleteGroup(id string) error
+	Members(group string) Members
+}
+
+// Members is who is in one group. None of its methods needs memory for all
+// members but List without a limit.
+type Members interface {
+	// List returns up to limit members after the one with id after ("" for the
+	// first), ordered by id; limit 0 means all.
+	List(after string, limit int) ([]Member, error)
+	// Add adds people or groups of the same source; who is in it already stays.
+	// KindInvalid if there is no such person or group in the group's source.
+	Add(ids ...string) (added int, err error)
+	// Remove removes them; who is not in it is passed over.
+	Remove(ids ...string) (removed int, err error)
+	// Clear removes everybody.
+	Clear() error
+}
+
+// CasesTx keeps cases, their actions, and the accounts that were found.
+type CasesTx interface {
+	Case(id string) (Case, error) // as Person
+	// Cases returns cases in any of the states (none: all), newest first,
+	// opened before the given time (zero: now), at most limit.
+	Cases(states []CaseState, before time.Time, limit int) ([]Case, error)
+	// CasesOf returns a person's cases and the cases of whoever shares a key
+	// with k in the same source, newest first. It finds the leaver again who
+	// comes back under a new id.
+	CasesOf(source, person string, k []Key) ([]Case, error)
+	PutCase(c Case) error // inserts or replaces
+	ActionsTx
+}
+
+// ActionsTx keeps actions and accounts.
+type ActionsTx interface {
+	Actions(caseID string) ([]Action, error) // by lane, then Seq
+	// LaneActions returns the actions of a lane that are open, or stuck in a
+	// case that is not over, by Seq.
+	LaneActions(l Lane) ([]Action, error)
+	PutAction(a *Action) error // inserts and sets Seq if Seq is 0, else replaces
+	Account(l Lane) (Account, error)
+	PutAccount(l Lane, a Account) error // Account{} forgets the link
+}
+
+// LanesTx is the engine's part of a transaction.
+type LanesTx interface {
+	// WakeLane sees to it that the lane is worked at the given time or before.
+	// At most one job works a lane at a time, whatever is woken.
+	WakeLane(l Lane, at time.Time) error
+	// HoldLane locks a job's lane until the transaction ends; ErrLaneLost if
+	// the lane is no longer this job's.
+	HoldLane(j LaneJob) error
+	// SnoozeLane notes that the job will look at its lane again at that time.
+	SnoozeLane(j LaneJob, at time.Time) error
+	// RestLane ends the job: the lane has nothing open.
+	RestLane(j LaneJob) error
+	// OpenCases claims up to n cases in state CaseOpen, oldest first, that no
+	// other node is planning.
+	OpenCases(n int) ([]Case, error)
+}
+
+// LogTx appends to the log.
+type LogTx interface {
+	// Append adds e to the log, in this transaction.
+	Append(e Event) error
+}
+
+// LaneJob is the engine's turn on one lane.
+type LaneJob struct {
+	Lane Lane
+	Turn int64 // rises each time the lane is handed to a new job
+	Ref  any   // the store's own; bridge passes it back
+}
+
+// ErrLaneLost says that a lane was handed to another job.
+var ErrLaneLost = Errorf(KindStale, "the lane belongs to another job")
