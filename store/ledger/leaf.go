@@ -162,9 +162,9 @@ type reader struct {
 }
 
 func (r *reader) take(n int) []byte {
-	if n > len(r.b) {
+	if n < 0 || n > len(r.b) { // below 0: a length that is no int on 32 bits
 		r.short, r.b = true, nil
-		return make([]byte, min(n, 32)) // no single field but the facts is longer
+		return make([]byte, 32) // as long as the longest fixed field
 	}
 	b := r.b[:n]
 	r.b = r.b[n:]
