@@ -74,7 +74,7 @@ const (
 	FaultHash      Fault = "hash"      // a stored hash is not that of the leaves
 	FaultRoot      Fault = "root"      // the leaves are not those that were signed
 	FaultSignature Fault = "signature" // a stored checkpoint is malformed, or not signed by the key
-	FaultUnsigned  Fault = "unsigned"  // there are events, and not one checkpoint
+	FaultUnsigned  Fault = "unsigned"  // there are events, and no checkpoint of any of them
 	FaultMissing   Fault = "missing"   // a leaf or hash is gone, or more were signed than are there
 	FaultSurplus   Fault = "surplus"   // leaves or hashes stand after the end
 	FaultRollback  Fault = "rollback"  // shorter than the checkpoint kept elsewhere

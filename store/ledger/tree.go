@@ -25,7 +25,7 @@ func Append(size int64, leaf []byte, r tlog.HashReader) ([]tlog.Hash, error) {
 // independent of its original.
 type Frontier struct {
 	size int64
-	edge [64]tlog.Hash // by level, valid where size has a bit
+	edge [64]tlog.Hash // by level, valid where size has a bit, else zero
 }
 
 // ReadFrontier reads the frontier of the first size leaves, in one call of at
@@ -72,6 +72,7 @@ func (f *Frontier) Append(dst []tlog.Hash, leaf []byte) []tlog.Hash {
 	for ; f.size>>l&1 == 1; l++ {
 		h = tlog.NodeHash(f.edge[l], h)
 		dst = append(dst, h)
+		f.edge[l] = tlog.Hash{} // so that equal frontiers are ==
 	}
 	f.edge[l] = h
 	f.size++

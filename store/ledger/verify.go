@@ -193,7 +193,7 @@ func (v *verification) compare() error {
 		if v.tree.Root() != v.held.Root {
 			return evidence(FaultFork, n, "the first %d events are not those of the checkpoint kept elsewhere", n)
 		}
-		v.report.Anchored = n
+		v.report.Anchored, v.report.Signed = n, n // it is signed by the same key
 	}
 	if v.next == nil || v.next.Size != n {
 		return nil
