@@ -107,7 +107,7 @@ func TestOpenRefuses(t *testing.T) {
 		"empty, wrong hash":   sign("exeunt/test\n0\n"+root+"\n", s),
 		"no origin":           sign("\n5\n"+root+"\n", s),
 		"too few lines":       sign("exeunt/test\n5\n", s),
-		"too large":           append(sign(body, s), bytes.Repeat([]byte("— a AAAAAAAA\n"), maxNote/10)...),
+		"too large":           append(sign(body, s), "— a "+base64.StdEncoding.EncodeToString(make([]byte, maxNote))+"\n"...),
 		"too many signatures": append(sign(body, s), bytes.Repeat([]byte("— a AAAAAAAA\n"), 101)...),
 	}
 	for name, b := range tests {

@@ -199,7 +199,15 @@ func TestParseLeafRefuses(t *testing.T) {
 	}
 	seq := append([]byte(nil), good...)
 	binary.BigEndian.PutUint64(seq[len(leafVersion):], maxSize)
+	role := func(r byte) []byte {
+		b := append([]byte(nil), good...)
+		b[len(b)-partySize] = r
+		return b
+	}
 	tests := map[string][]byte{
+		"role 0":              role(0),
+		"role nobody knows":   role(4),
+		"large and well made": facts(`{"app":"` + strings.Repeat("x", MaxLeaf) + `"}`),
 		"nothing":             nil,
 		"another version":     bytes.Replace(good, []byte("/v1"), []byte("/v2"), 1),
 		"a byte left over":    append(append([]byte(nil), good...), 0),
@@ -237,7 +245,7 @@ func TestParseLeafRefuses(t *testing.T) {
 // Every change of one byte changes the leaf hash, and none that ParseLeaf
 // still reads leaves the meaning as it was.
 func TestLeafMutation(t *testing.T) {
-	good := goldenLeaf(t, "full")
+	good := Leaf(1, testBody(t, 1))
 	want, err := ParseLeaf(good)
 	if err != nil {
 		t.Fatal(err)
@@ -282,6 +290,11 @@ func TestCheckOpeningRefuses(t *testing.T) {
 		if err := CheckOpening(leaf, o); err == nil {
 			t.Errorf("another %s: accepted", name)
 		}
+	}
+	forged := append([]byte(nil), leaf...)
+	forged[len(leaf)-3*partySize] = byte(bridge.Actor)
+	if err := CheckOpening(forged, openings[0]); err == nil {
+		t.Error("under another role: accepted")
 	}
 	if err := CheckOpening(leaf[:len(leaf)-1], openings[0]); err == nil {
 		t.Error("in half a leaf: accepted")
