@@ -67,20 +67,23 @@ func encode(e bridge.Event, random io.Reader) ([]byte, []Opening, error) {
 	b = binary.BigEndian.AppendUint32(b, uint32(len(facts)))
 	b = append(b, facts...)
 	b = append(b, byte(len(e.Parties)))
-	openings := make([]Opening, len(e.Parties))
-	for i, p := range e.Parties {
+	var openings []Opening
+	for _, p := range e.Parties {
 		if !knownRole(p.Role) {
 			return nil, nil, fmt.Errorf("ledger: unknown role %d", p.Role)
 		}
-		o := Opening{Role: p.Role, Handle: p.Handle, Payload: p.Payload}
-		if _, err := io.ReadFull(random, o.R[:]); err != nil {
-			return nil, nil, err
+		var c [32]byte // all zero: the event holds nothing personal of this party
+		if p.Payload != nil {
+			o := Opening{Role: p.Role, Handle: p.Handle, Payload: p.Payload}
+			if _, err := io.ReadFull(random, o.R[:]); err != nil {
+				return nil, nil, err
+			}
+			c = Commitment(e.ID, o)
+			openings = append(openings, o)
 		}
-		c := Commitment(e.ID, o)
-		b = append(b, byte(o.Role))
-		b = append(b, o.Handle[:]...)
+		b = append(b, byte(p.Role))
+		b = append(b, p.Handle[:]...)
 		b = append(b, c[:]...)
-		openings[i] = o
 	}
 	return b, openings, nil
 }
@@ -108,7 +111,7 @@ type ParsedLeaf struct {
 type LeafParty struct {
 	Role       bridge.Role
 	Handle     bridge.Handle
-	Commitment [32]byte
+	Commitment [32]byte // zero if the event holds nothing personal of them
 }
 
 // ParseLeaf reads a leaf. It refuses whatever [Body] and [Leaf] would not have
