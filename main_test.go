@@ -44,6 +44,7 @@ func TestStories(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
+			newStage(e)
 			return nil
 		},
 		Cmds: storyCommands(),
