@@ -20,8 +20,9 @@ import (
 //
 //	POST /hook   204; 401 if the signature or the timestamp is wrong
 //
-// "exeunt.check" is answered with {"state": "shut" | "open"}: whether the effect
-// it asks about was the account's last.
+// "exeunt.check" is answered with {"state": "shut" | "open"}: shut if the effect
+// it asks about was done and not undone; asked about a restore, open if it was.
+// "exeunt.probe" is confirmed and changes nothing.
 type Hook struct{ *App }
 
 // StartHook starts one. Users of the options are not used: it takes what comes.
@@ -96,17 +97,19 @@ func (m *mailbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Account struct{ ID string }
 		Effect  string
 	}
-	if json.Unmarshal(body, &message) != nil || json.Unmarshal(message.Data, &data) != nil || data.Account.ID == "" {
+	if json.Unmarshal(body, &message) != nil || json.Unmarshal(message.Data, &data) != nil {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
 	what, ours := strings.CutPrefix(message.Type, "exeunt.")
 	switch {
-	case !ours:
+	case !ours, what != "probe" && data.Account.ID == "":
 		w.WriteHeader(http.StatusBadRequest)
+	case what == "probe":
+		w.WriteHeader(http.StatusNoContent)
 	case what == "check":
-		state := "open"
-		if slices.Contains(m.effects[data.Account.ID], data.Effect) {
+		done, state := slices.Contains(m.effects[data.Account.ID], data.Effect), "open"
+		if done != (data.Effect == "restore") {
 			state = "shut"
 		}
 		writeJSON(w, http.StatusOK, "application/json", map[string]string{"state": state})
