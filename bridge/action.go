@@ -60,8 +60,9 @@ type Action struct {
 	Ordered  time.Time
 	Due      time.Time // not before
 	Deadline time.Time // stuck if not done by then
-	Attempts int       // calls of Do begun
-	Checks   int       // calls of Check since the last Do
+	Attempts int       // tries at Find or Do since it was ordered or retried
+	Begun    bool      // a Do was begun: whatever the answer, it may have happened
+	Checks   int       // checks since the last Do
 	Problem  string    // why it is not done yet, or stuck; safe to show
 
 	Done    Receipt // of the last Do that succeeded

@@ -86,3 +86,24 @@ type Limits struct {
 	BreakerAfter int           // failures in a row that open the breaker; 5
 	BreakerWait  time.Duration // how long it stays open; 15 s
 }
+
+// WithDefaults returns l with a value in every field.
+func (l Limits) WithDefaults() Limits {
+	l.Concurrency = or(l.Concurrency, 2)
+	l.Rate = or(l.Rate, 10)
+	l.Burst = or(l.Burst, max(1, int(l.Rate)))
+	l.Timeout = min(or(l.Timeout, 10*time.Second), 30*time.Second)
+	l.Deadline = or(l.Deadline, 24*time.Hour)
+	l.RetryMin = or(l.RetryMin, time.Second)
+	l.RetryMax = max(or(l.RetryMax, 10*time.Minute), l.RetryMin)
+	l.BreakerAfter = or(l.BreakerAfter, 5)
+	l.BreakerWait = or(l.BreakerWait, 15*time.Second)
+	return l
+}
+
+func or[T int | float64 | time.Duration](v, otherwise T) T {
+	if v > 0 {
+		return v
+	}
+	return otherwise
+}

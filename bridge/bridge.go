@@ -1,64 +1,134 @@
 package bridge
 
-import "context"
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"sync/atomic"
+	"time"
 
-// Bridge takes in what sources say and carries departures out.
-type Bridge struct{}
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+)
 
-// Person returns one of the calling source's people.
-func (b *Bridge) Person(ctx context.Context, id string) (Person, error) { panic("later") }
+// Bridge takes in what sources say and carries departures out. It is safe for
+// concurrent use.
+type Bridge struct {
+	store  Store
+	queues Queues
+	watch  Observer
+	now    func() time.Time
+	log    zerolog.Logger
 
-// People returns a page of the calling source's people that q asks for, and the
-// number of all matches. q.Source is the caller's, whatever it says.
-func (b *Bridge) People(ctx context.Context, q Query[Person]) ([]Person, int, error) {
-	panic("later")
+	doors atomic.Pointer[map[string]*door] // by app name
+	set   sync.Mutex                       // held by SetApps
+	plans chan struct{}                    // a case was opened
+	trips chan trip                        // a breaker opened
 }
 
-// Memberships returns, by id, the groups that people or groups are directly in.
-func (b *Bridge) Memberships(ctx context.Context, ids ...string) (map[string][]Membership, error) {
-	panic("later")
+// Queues are the engine's job queues, one an app.
+type Queues interface {
+	// StopQueue takes an app's queue out: no job of it begins. It returns at
+	// once; jobs under way end by themselves.
+	StopQueue(app string)
+	// StartQueue puts it back.
+	StartQueue(app string)
 }
 
-// AddPerson stores a new person of the calling source and returns it with ID,
-// Handle, Version and times set. KindConflict if the user name is taken.
-func (b *Bridge) AddPerson(ctx context.Context, p Person) (Person, error) { panic("later") }
-
-// ChangePerson applies change to a person in one transaction. change may be run
-// more than once and must touch nothing but its argument; its error is returned
-// as it is. If it makes the person inactive, the case is open when ChangePerson
-// returns. A change that changes nothing leaves no trace.
-func (b *Bridge) ChangePerson(ctx context.Context, id string, change func(*Person) error) (Person, error) {
-	panic("later")
+// Observer is told what happened after it was committed. Its methods must not
+// block.
+type Observer interface {
+	// Attempted is told of each call: outcome is "done", "absent", "retry",
+	// "wait", "refused", "contradicted" or "cannot_check".
+	Attempted(app string, e Effect, outcome string, took time.Duration)
+	// Settled is told when an action reached a final state, or got stuck.
+	Settled(a Action)
+	// CaseSettled is told when a case got closed, cancelled or stuck. took is
+	// the time since it was opened.
+	CaseSettled(c Case, took time.Duration)
 }
 
-// RemovePerson deletes a person and opens the case in the same transaction.
-func (b *Bridge) RemovePerson(ctx context.Context, id string, allow func(Person) error) error {
-	panic("later")
+// Options is what a [Bridge] needs.
+type Options struct {
+	Store    Store
+	Queues   Queues   // nil where no lanes are worked
+	Observer Observer // nil for none
+	Now      func() time.Time
+	Logger   zerolog.Logger
 }
 
-// Group returns one of the calling source's groups.
-func (b *Bridge) Group(ctx context.Context, id string) (Group, error) { panic("later") }
-
-// Groups is as People.
-func (b *Bridge) Groups(ctx context.Context, q Query[Group]) ([]Group, int, error) { panic("later") }
-
-// Members returns up to limit members of a group after the one with id after.
-func (b *Bridge) Members(ctx context.Context, group, after string, limit int) ([]Member, error) {
-	panic("later")
+// New returns a bridge without apps; see [Bridge.SetApps].
+func New(o Options) *Bridge {
+	b := &Bridge{store: o.Store, queues: o.Queues, watch: o.Observer, now: o.Now, log: o.Logger,
+		plans: make(chan struct{}, 1), trips: make(chan trip, 64)}
+	if b.now == nil {
+		b.now = time.Now
+	}
+	if b.watch == nil {
+		b.watch = blind{}
+	}
+	b.doors.Store(&map[string]*door{})
+	return b
 }
 
-// AddGroup stores a new group with its first members.
-func (b *Bridge) AddGroup(ctx context.Context, g Group, members []string) (Group, error) {
-	panic("later")
+// SetApps replaces the registered apps. Actions of apps that are no longer
+// there wait until they are back.
+func (b *Bridge) SetApps(apps []App) {
+	b.set.Lock()
+	defer b.set.Unlock()
+	doors := make(map[string]*door, len(apps))
+	for _, a := range apps {
+		doors[a.Name] = newDoor(a, b.trips)
+	}
+	b.doors.Store(&doors)
+	b.wakePlanner()
 }
 
-// ChangeGroup applies change to a group and its members in one transaction, as
-// ChangePerson.
-func (b *Bridge) ChangeGroup(ctx context.Context, id string, change func(*Group, Members) error) (Group, error) {
-	panic("later")
+func (b *Bridge) door(app string) *door { return (*b.doors.Load())[app] }
+
+// time is the present as it is stored: UTC, to the microsecond.
+func (b *Bridge) time() time.Time { return b.now().UTC().Truncate(time.Microsecond) }
+
+// newID returns a random id that rises with time, so that what was written
+// together is found together.
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// subject is the party whom an event is about; about is what personal data
+// belongs to it, or nil.
+func subject(h Handle, about any) Party {
+	if about == nil {
+		return Party{Role: Subject, Handle: h}
+	}
+	payload, err := json.Marshal(about)
+	if err != nil {
+		panic(err) // only our own structs come here, and all of them marshal
+	}
+	return Party{Role: Subject, Handle: h, Payload: payload}
 }
 
-// RemoveGroup deletes a group; its members stay.
-func (b *Bridge) RemoveGroup(ctx context.Context, id string, allow func(Group) error) error {
-	panic("later")
+// said are the facts of an event that a caller brought about.
+func said(c Caller) Facts { return Facts{Source: c.Source, Operator: c.Operator, Token: c.Token} }
+
+// source returns the caller, who must be a source.
+func source(ctx context.Context) (Caller, error) {
+	c, err := CallerFrom(ctx)
+	if err == nil && c.Source == "" {
+		err = Errorf(KindDenied, "only a source may do this")
+	}
+	return c, err
 }
+
+// operator returns the caller, who must be an operator.
+func operator(ctx context.Context) (Caller, error) {
+	c, err := CallerFrom(ctx)
+	if err == nil && c.Operator == "" {
+		err = Errorf(KindDenied, "only an operator may do this")
+	}
+	return c, err
+}
+
+type blind struct{}
+
+func (blind) Attempted(string, Effect, string, time.Duration) {}
+func (blind) Settled(Action)                                  {}
+func (blind) CaseSettled(Case, time.Duration)                 {}

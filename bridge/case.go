@@ -35,8 +35,13 @@ type Case struct {
 	State   CaseState
 	By      Caller // who ordered it
 
-	Opened time.Time
-	Closed time.Time // zero until closed or cancelled
+	Opened   time.Time
+	Closed   time.Time // zero until closed or cancelled
+	Returned time.Time // when the person came back; zero while they are gone
+
+	// ReturnedAs is the id under which the person came back: another one if
+	// they had been deleted.
+	ReturnedAs string
 }
 
 // over reports whether nothing will happen any more unless somebody asks.
@@ -52,7 +57,7 @@ func after(actions []Action) CaseState {
 		case a.State == ActionStuck:
 			state = CaseStuck
 		}
-		if a.State != ActionDropped && a.State != ActionOffered {
+		if a.State != ActionOffered && (a.State != ActionDropped || a.Begun) {
 			ran = true
 		}
 	}

@@ -10,24 +10,21 @@ import (
 type EventType uint16
 
 const (
-	PersonCreated     EventType = 1
-	PersonChanged     EventType = 2
-	PersonDeactivated EventType = 3
-	PersonReactivated EventType = 4
-	PersonRemoved     EventType = 5
-	GroupCreated      EventType = 6
-	GroupChanged      EventType = 7
-	GroupRemoved      EventType = 8
+	PersonCreated  EventType = 1
+	PersonChanged  EventType = 2
+	PersonCameBack EventType = 3
+	GroupCreated   EventType = 6
+	GroupChanged   EventType = 7
+	GroupRemoved   EventType = 8
 
-	CaseOpened     EventType = 16
-	CasePlanned    EventType = 17
-	CaseSettled    EventType = 18 // running -> closed, stuck or cancelled
-	CaseReopened   EventType = 19
-	PersonCameBack EventType = 20
+	CaseOpened   EventType = 16 // the person was deactivated or removed
+	CasePlanned  EventType = 17
+	CaseSettled  EventType = 18 // running -> closed, stuck or cancelled
+	CaseReopened EventType = 19
 
 	AccountFound    EventType = 32
 	ActionAttempted EventType = 33 // an attempt that did not succeed
-	ActionDone      EventType = 34 // Do succeeded
+	ActionDone      EventType = 34 // the app said that it is done
 	ActionSettled   EventType = 35 // reached a final state, or stuck
 	RestoreOffered  EventType = 36
 	RestoreAccepted EventType = 37
@@ -36,7 +33,6 @@ const (
 	TokenIssued  EventType = 48
 	TokenRevoked EventType = 49
 	ConfigLoaded EventType = 50
-	LogOpened    EventType = 51
 )
 
 // String is the type's name in exports and listings.
@@ -48,17 +44,14 @@ func (t EventType) String() string {
 }
 
 var eventNames = map[EventType]string{
-	PersonCreated: "person.created", PersonChanged: "person.changed",
-	PersonDeactivated: "person.deactivated", PersonReactivated: "person.reactivated",
-	PersonRemoved: "person.removed",
-	GroupCreated:  "group.created", GroupChanged: "group.changed", GroupRemoved: "group.removed",
+	PersonCreated: "person.created", PersonChanged: "person.changed", PersonCameBack: "person.came_back",
+	GroupCreated: "group.created", GroupChanged: "group.changed", GroupRemoved: "group.removed",
 	CaseOpened: "case.opened", CasePlanned: "case.planned", CaseSettled: "case.settled",
-	CaseReopened: "case.reopened", PersonCameBack: "person.came_back",
+	CaseReopened: "case.reopened",
 	AccountFound: "account.found", ActionAttempted: "action.attempted", ActionDone: "action.done",
 	ActionSettled: "action.settled", RestoreOffered: "restore.offered",
 	RestoreAccepted: "restore.accepted", ActionRetried: "action.retried",
 	TokenIssued: "token.issued", TokenRevoked: "token.revoked", ConfigLoaded: "config.loaded",
-	LogOpened: "log.opened",
 }
 
 // Facts is the public part of an event: what anybody may read who holds the
@@ -97,7 +90,7 @@ const (
 type Party struct {
 	Role    Role
 	Handle  Handle
-	Payload []byte
+	Payload []byte // nil if there is none
 }
 
 // Event is one line of the append-only log.

@@ -73,10 +73,11 @@ type CasesTx interface {
 	// Cases returns cases in any of the states (none: all), newest first,
 	// opened before the given time (zero: now), at most limit.
 	Cases(states []CaseState, before time.Time, limit int) ([]Case, error)
-	// CasesOf returns a person's cases and the cases of whoever shares a key
-	// with k in the same source, newest first. It finds the leaver again who
-	// comes back under a new id.
-	CasesOf(source, person string, k []Key) ([]Case, error)
+	// CasesOf returns the cases from which a person has not come back
+	// (Returned is zero): those of the person with that id, and those of people
+	// who were deleted from the same source and shared a user name, external id
+	// or e-mail address among keys. Newest first.
+	CasesOf(source, person string, keys []Key) ([]Case, error)
 	PutCase(c Case) error // inserts or replaces
 	ActionsTx
 }

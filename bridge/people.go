@@ -1,0 +1,194 @@
+package bridge
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"time"
+)
+
+// Person returns one of the calling source's people.
+func (b *Bridge) Person(ctx context.Context, id string) (p Person, err error) {
+	c, err := source(ctx)
+	if err != nil {
+		return p, err
+	}
+	err = b.store.View(ctx, func(tx Tx) error {
+		p, err = personOf(tx, c.Source, id)
+		return err
+	})
+	return p, err
+}
+
+// People returns a page of the calling source's people that q asks for, and the
+// number of all matches. q.Source is the caller's, whatever it says.
+func (b *Bridge) People(ctx context.Context, q Query[Person]) (page []Person, total int, err error) {
+	c, err := source(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	q.Source = c.Source
+	err = b.store.View(ctx, func(tx Tx) error {
+		page, total, err = tx.People(q)
+		return err
+	})
+	return page, total, err
+}
+
+// Memberships returns, by id, the groups that people or groups are directly in.
+func (b *Bridge) Memberships(ctx context.Context, ids ...string) (m map[string][]Membership, err error) {
+	if _, err = source(ctx); err != nil {
+		return nil, err
+	}
+	err = b.store.View(ctx, func(tx Tx) error {
+		m, err = tx.Memberships(ids...)
+		return err
+	})
+	return m, err
+}
+
+// AddPerson stores a new person of the calling source and returns it with ID,
+// Handle, Version and times set. KindConflict if the user name is taken.
+func (b *Bridge) AddPerson(ctx context.Context, p Person) (Person, error) {
+	c, err := source(ctx)
+	if err != nil {
+		return Person{}, err
+	}
+	now := b.time()
+	var n news
+	p.ID, p.Source, p.Handle, p.Version, p.Created, p.Modified = newID(), c.Source, NewHandle(), 1, now, now
+	err = b.store.Update(ctx, func(tx Tx) error {
+		n = nil
+		if err := tx.PutPerson(p); err != nil {
+			return err
+		}
+		if err := tx.Append(newEvent(now, PersonCreated, said(c), subject(p.Handle, p.Identifiers()))); err != nil {
+			return err
+		}
+		if !p.Active {
+			return nil
+		}
+		return b.cameBack(tx, p, c, now, &n)
+	})
+	if err != nil {
+		return Person{}, err
+	}
+	n.tell(b.watch)
+	return p, nil
+}
+
+// ChangePerson applies change to a person in one transaction. change may be run
+// more than once and must touch nothing but its argument; its error is returned
+// as it is. If it makes the person inactive, the case is open when ChangePerson
+// returns. A change that changes nothing leaves no trace.
+func (b *Bridge) ChangePerson(ctx context.Context, id string, change func(*Person) error) (Person, error) {
+	c, err := source(ctx)
+	if err != nil {
+		return Person{}, err
+	}
+	now := b.time()
+	var p Person
+	var opened bool
+	var n news
+	err = b.store.Update(ctx, func(tx Tx) error {
+		before, err := personOf(tx, c.Source, id)
+		if err != nil {
+			return err
+		}
+		p, opened, n = before, false, nil
+		if err := change(&p); err != nil {
+			return err
+		}
+		if same(before, p) {
+			p = before
+			return nil
+		}
+		p.ID, p.Source, p.Handle, p.Created = before.ID, before.Source, before.Handle, before.Created
+		p.Version, p.Modified = before.Version+1, later(before.Modified, now)
+		if err := tx.PutPerson(p); err != nil {
+			return err
+		}
+		switch {
+		case left(before, p):
+			opened = true
+			return openCase(tx, p, Deactivated, c, now)
+		case returned(before, p):
+			return b.cameBack(tx, p, c, now, &n)
+		default:
+			return tx.Append(newEvent(now, PersonChanged, said(c), subject(p.Handle, p.Identifiers())))
+		}
+	})
+	if err != nil {
+		return Person{}, err
+	}
+	n.tell(b.watch)
+	if opened {
+		b.wakePlanner()
+	}
+	return p, nil
+}
+
+// RemovePerson deletes a person and opens the case in the same transaction,
+// unless allow (may be nil) refuses. The user name is free at once.
+func (b *Bridge) RemovePerson(ctx context.Context, id string, allow func(Person) error) error {
+	c, err := source(ctx)
+	if err != nil {
+		return err
+	}
+	now := b.time()
+	err = b.store.Update(ctx, func(tx Tx) error {
+		p, err := personOf(tx, c.Source, id)
+		if err != nil {
+			return err
+		}
+		if allow != nil {
+			if err := allow(p); err != nil {
+				return err
+			}
+		}
+		if err := tx.DeletePerson(id); err != nil {
+			return err
+		}
+		return openCase(tx, p, Removed, c, now)
+	})
+	if err == nil {
+		b.wakePlanner()
+	}
+	return err
+}
+
+// personOf returns a person if it is one of the source's: others' do not exist
+// for it.
+func personOf(tx Tx, source, id string) (Person, error) {
+	p, err := tx.Person(id)
+	if err == nil && p.Source != source {
+		err = Errorf(KindNotFound, "there is no such user")
+	}
+	return p, err
+}
+
+// openCase stores a departure. Its planning needs no job of its own: a case in
+// state open is the job, and the planner takes all that wait at once.
+func openCase(tx Tx, p Person, t Trigger, by Caller, now time.Time) error {
+	c := Case{ID: newID(), Source: p.Source, Person: p.ID, Handle: p.Handle, Who: p.Identifiers(),
+		Trigger: t, State: CaseOpen, By: by, Opened: now}
+	if err := tx.PutCase(c); err != nil {
+		return err
+	}
+	f := said(by)
+	f.Case, f.Trigger, f.State = c.ID, string(t), string(CaseOpen)
+	return tx.Append(caseEvent(now, CaseOpened, c, f, c.Who))
+}
+
+func same(a, b Person) bool {
+	return a.UserName == b.UserName && a.ExternalID == b.ExternalID && a.DisplayName == b.DisplayName &&
+		a.Active == b.Active && slices.Equal(a.Emails, b.Emails) && bytes.Equal(a.Resource, b.Resource)
+}
+
+// later keeps times of changes rising although the clock may be set back.
+func later(before, now time.Time) time.Time {
+	if now.After(before) {
+		return now
+	}
+	return before.Add(time.Microsecond)
+}

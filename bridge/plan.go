@@ -1,0 +1,30 @@
+package bridge
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// plan decides what a departure needs: for each app, in the order of
+// [Effects], what the app's policy wants for the case's trigger. What the app
+// does not offer is planned as impossible, so that the case says so.
+func plan(c Case, apps []App, now time.Time) []Action {
+	var actions []Action
+	for _, app := range apps {
+		wanted := slices.Clone(app.Policy[c.Trigger])
+		slices.SortFunc(wanted, func(a, b Effect) int { return cmp.Compare(a.rank(), b.rank()) })
+		for _, e := range slices.Compact(wanted) {
+			a := Action{ID: newID(), Case: c.ID, Lane: Lane{App: app.Name, Person: c.Person}, Effect: e,
+				State: ActionWaiting, Ordered: now, Due: now, Deadline: now.Add(app.Limits.Deadline)}
+			if _, ok := app.Connector.Capabilities().Of(e); !ok {
+				a.State, a.Settled, a.Problem = ActionImpossible, now, "the app does not offer this"
+			}
+			actions = append(actions, a)
+		}
+	}
+	return actions
+}
+
+// wants reports whether the app's policy still asks for an action of a case.
+func (a App) wants(t Trigger, e Effect) bool { return slices.Contains(a.Policy[t], e) }

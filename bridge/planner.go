@@ -1,0 +1,155 @@
+package bridge
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"time"
+)
+
+// planned is how many cases one transaction of the planner takes, so that
+// requests get their turn between.
+const planned = 50
+
+// look is how often the planner looks for cases that it was not told of: those
+// of a process that died.
+const look = 5 * time.Second
+
+// Run plans cases and minds the breakers until ctx ends.
+func (b *Bridge) Run(ctx context.Context) error {
+	var open resumes
+	for {
+		wait := open.wait(b.now(), look)
+		n, err := b.PlanCases(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			b.log.Error().Err(err).Msg("cases cannot be planned; trying again")
+		case n == planned: // more are waiting
+			wait = 0
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+		case <-b.plans:
+		case <-t.C:
+		case trip := <-b.trips:
+			b.log.Warn().Str("app", trip.app).Dur("wait", trip.wait).Msg("app fails or asked us to wait; its queue is stopped for a while")
+			if b.queues != nil {
+				b.queues.StopQueue(trip.app)
+			}
+			open.add(trip.app, b.now().Add(trip.wait))
+		}
+		t.Stop()
+		for _, app := range open.due(b.now()) {
+			if b.queues != nil && b.door(app) != nil {
+				b.queues.StartQueue(app)
+			}
+		}
+	}
+}
+
+// resumes are the apps whose queues are stopped, and until when.
+type resumes map[string]time.Time
+
+func (r *resumes) add(app string, at time.Time) {
+	if *r == nil {
+		*r = resumes{}
+	}
+	(*r)[app] = at
+}
+
+func (r resumes) wait(now time.Time, most time.Duration) time.Duration {
+	for _, at := range r {
+		most = min(most, max(at.Sub(now), 0))
+	}
+	return most
+}
+
+func (r resumes) due(now time.Time) (apps []string) {
+	for app, at := range r {
+		if !at.After(now) {
+			apps = append(apps, app)
+			delete(r, app)
+		}
+	}
+	return apps
+}
+
+func (b *Bridge) wakePlanner() {
+	select {
+	case b.plans <- struct{}{}:
+	default:
+	}
+}
+
+// PlanCases turns waiting cases into actions on lanes, a bounded number at
+// once, and returns how many. It asks no app: each lane finds its own account,
+// so that an app that is down delays nobody else.
+func (b *Bridge) PlanCases(ctx context.Context) (n int, err error) {
+	apps := make([]App, 0, 8)
+	for _, name := range slices.Sorted(maps.Keys(*b.doors.Load())) {
+		apps = append(apps, b.door(name).App)
+	}
+	var news news
+	now := b.time()
+	err = b.store.Update(ctx, func(tx Tx) error {
+		news = nil
+		cases, err := tx.OpenCases(planned)
+		if n = len(cases); err != nil {
+			return err
+		}
+		for _, c := range cases {
+			if err := planCase(tx, c, apps, now, &news); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	news.tell(b.watch)
+	return n, nil
+}
+
+func planCase(tx Tx, c Case, apps []App, now time.Time, n *news) error {
+	actions := plan(c, apps, now)
+	lanes := map[Lane]bool{}
+	for i := range actions {
+		if err := tx.PutAction(&actions[i]); err != nil {
+			return err
+		}
+		if a := actions[i]; a.State.open() {
+			lanes[a.Lane] = true
+		} else {
+			n.settled(a)
+		}
+	}
+	for _, l := range sortedLanes(lanes) {
+		if err := tx.WakeLane(l, now); err != nil {
+			return err
+		}
+	}
+	c.State = after(actions)
+	if c.State.over() {
+		c.Closed = now
+		took := now.Sub(c.Opened)
+		*n = append(*n, func(o Observer) { o.CaseSettled(c, took) })
+	}
+	if err := tx.PutCase(c); err != nil {
+		return err
+	}
+	f := engine(c)
+	f.State, f.Count = string(c.State), len(actions)
+	return tx.Append(caseEvent(now, CasePlanned, c, f, nil))
+}
+
+// sortedLanes gives lanes the order in which every transaction locks them.
+func sortedLanes(set map[Lane]bool) []Lane {
+	return slices.SortedFunc(maps.Keys(set), func(a, b Lane) int {
+		return cmp.Or(cmp.Compare(a.App, b.App), cmp.Compare(a.Person, b.Person))
+	})
+}
