@@ -154,14 +154,14 @@ func (s *Server) retryCase(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Operations.RetryCase(c.Request().Context(), id); err != nil {
+	if _, err := s.Operations.RetryCase(c.Request().Context(), id); err != nil {
 		return err
 	}
 	return s.showCase(c)
 }
 
 // restoreCase answers POST /v1/cases/{id}/restore with {"app": "crm"}: it
-// orders the restore that is offered on that app.
+// orders the restore that is offered on that app, or with {} on all.
 func (s *Server) restoreCase(c echo.Context) error {
 	id, err := caseID(c)
 	if err != nil {
@@ -173,12 +173,12 @@ func (s *Server) restoreCase(c echo.Context) error {
 	decoder := json.NewDecoder(http.MaxBytesReader(c.Response(), c.Request().Body, 4096))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&body); err != nil || !errors.Is(decoder.Decode(new(any)), io.EOF) {
-		return bridge.Errorf(bridge.KindInvalid, `the body must be {"app": "name"}`)
+		return bridge.Errorf(bridge.KindInvalid, `the body must be {"app": "name"}, or {} for all apps`)
 	}
-	if len(body.App) > 48 || !namePattern.MatchString(body.App) {
+	if body.App != "" && (len(body.App) > 48 || !namePattern.MatchString(body.App)) {
 		return &bridge.Error{Kind: bridge.KindInvalid, Field: "app", Message: "is the name of an app"}
 	}
-	if err := s.Operations.AcceptRestore(c.Request().Context(), id, body.App); err != nil {
+	if _, err := s.Operations.AcceptRestore(c.Request().Context(), id, body.App); err != nil {
 		return err
 	}
 	return s.showCase(c)

@@ -27,9 +27,12 @@ type Config struct {
 
 // SourceConfig is an HR system or IdP that may speak to us.
 type SourceConfig struct {
-	Tokens  []bridge.Secret `yaml:"tokens" jsonschema_description:"Bearer tokens it may use, by reference; two while one replaces the other. exeunt token new makes more"`
-	Dialect string          `yaml:"dialect" jsonschema:"enum=auto,enum=okta,enum=entra,enum=onelogin,enum=ping,enum=jumpcloud,enum=google,enum=workday,default=auto" jsonschema_description:"How it speaks SCIM; auto understands all known forms"`
+	Token   Secrets `yaml:"token" jsonschema_description:"Bearer token it may use, by reference; a list of two while one replaces the other. exeunt token new makes more"`
+	Dialect string  `yaml:"dialect" jsonschema:"enum=auto,enum=okta,enum=entra,enum=onelogin,enum=ping,enum=jumpcloud,enum=google,enum=workday,default=auto" jsonschema_description:"How it speaks SCIM; auto understands all known forms"`
 }
+
+// Secrets is one reference, or a list of them.
+type Secrets []bridge.Secret
 
 // AppConfig is one registered application.
 type AppConfig struct {

@@ -35,8 +35,12 @@ func (d *decoder) check(c *Config) {
 		source, path := c.Sources[name], join("sources", name)
 		d.checkName(name, path)
 		d.oneOf(source.Dialect, dialects, join(path, "dialect"))
-		for i, t := range source.Tokens {
-			d.checkToken(t, join(path, "tokens")+"["+strconv.Itoa(i)+"]", SCIMToken, seen)
+		for i, t := range source.Token {
+			at := join(path, "token")
+			if len(source.Token) > 1 {
+				at += "[" + strconv.Itoa(i) + "]"
+			}
+			d.checkToken(t, at, SCIMToken, seen)
 		}
 	}
 	d.oneOf(c.Log.Level, levels, "log.level")
@@ -130,6 +134,13 @@ func (d *decoder) connector(name string, app AppConfig, path string, p Protocols
 	with, before := join(path, "with"), len(d.mistakes)
 	if raw := d.raw[with]; raw != nil {
 		d.value(raw, reflect.ValueOf(config).Elem(), with)
+	}
+	if v, ok := config.(interface{ Validate() []*bridge.Error }); ok {
+		for _, mistake := range v.Validate() {
+			if at := join(with, mistake.Field); !d.failed(at) {
+				d.add(at, "%s", mistake.Message)
+			}
+		}
 	}
 	if len(d.mistakes) > before {
 		return nil

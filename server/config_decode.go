@@ -153,6 +153,11 @@ func (d *decoder) value(n ast.Node, v reflect.Value, path string) {
 		d.secret(n, v, path)
 		return
 	}
+	if _, list := n.(*ast.SequenceNode); v.Type() == reflect.TypeFor[Secrets]() && !list {
+		v.Set(reflect.ValueOf(make(Secrets, 1)))
+		d.secret(n, v.Index(0), path)
+		return
+	}
 	if _, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		d.text(n, v, path)
 		return

@@ -16,9 +16,9 @@ import (
 // Operations is what an operator may ask of the bridge; *bridge.Bridge has it.
 type Operations interface {
 	// RetryCase sends the stuck actions of a case on their way again.
-	RetryCase(ctx context.Context, id string) error
+	RetryCase(ctx context.Context, id string) (bridge.Case, error)
 	// AcceptRestore orders the restore that is offered on one app.
-	AcceptRestore(ctx context.Context, id, app string) error
+	AcceptRestore(ctx context.Context, id, app string) (bridge.Case, error)
 }
 
 // Reader reads the store; every [bridge.Store] has it.
@@ -95,9 +95,10 @@ func (s *Server) routes() {
 	e.HTTPErrorHandler = s.answerError
 	e.Use(s.gate)
 
-	e.GET("/healthz", s.healthz)
-	e.GET("/readyz", s.readyz)
-	e.GET("/metrics", echo.WrapHandler(s.Metrics.handler()))
+	looks := []string{http.MethodGet, http.MethodHead}
+	e.Match(looks, "/healthz", s.healthz)
+	e.Match(looks, "/readyz", s.readyz)
+	e.Match(looks, "/metrics", echo.WrapHandler(s.Metrics.handler()))
 
 	scim := echo.WrapHandler(http.StripPrefix(scimPath, s.SCIM))
 	door := []echo.MiddlewareFunc{s.source, s.paced, s.sized}
