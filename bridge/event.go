@@ -57,6 +57,9 @@ var eventNames = map[EventType]string{
 // Facts is the public part of an event: what anybody may read who holds the
 // log. It has enumerated values, names from the configuration and random ids
 // only; free text and personal data do not belong here.
+//
+// The fields' names and order are part of the leaf format: new ones may be
+// added with omitempty, those that exist never change.
 type Facts struct {
 	Source   string `json:"source,omitempty"`   // who: the source
 	Operator string `json:"operator,omitempty"` // or "operator", "engine"
