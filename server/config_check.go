@@ -121,7 +121,7 @@ func (d *decoder) apps(c *Config, p Protocols) []bridge.App {
 func (d *decoder) connector(name string, app AppConfig, path string, p Protocols) bridge.Connector {
 	at := join(path, "connector")
 	if app.Connector == "" {
-		if d.at[at] == nil {
+		if d.at[at] == nil && !d.failed(path) {
 			d.add(at, "is missing; %s", suggest("", slices.Clone(p.Names)))
 		}
 		return nil
@@ -158,7 +158,7 @@ func (d *decoder) connector(name string, app AppConfig, path string, p Protocols
 func (d *decoder) policy(a *bridge.App, t bridge.Trigger, wanted []bridge.Effect, path string) {
 	var known []string
 	for _, e := range bridge.Effects {
-		if e != bridge.Restore { // is offered when somebody comes back, never ordered by a policy
+		if e != bridge.Restore {
 			known = append(known, string(e))
 		}
 	}
@@ -166,6 +166,8 @@ func (d *decoder) policy(a *bridge.App, t bridge.Trigger, wanted []bridge.Effect
 		at := path + "[" + strconv.Itoa(i) + "]"
 		switch {
 		case e == "": // its own mistake
+		case e == bridge.Restore:
+			d.add(at, "restore is offered when somebody comes back, never ordered; leave it out")
 		case !slices.Contains(known, string(e)):
 			d.add(at, "there is no such effect; %s", suggest(string(e), known))
 		case slices.Contains(wanted[:i], e):

@@ -135,8 +135,10 @@ func (d *decoder) position(path string) *token.Position {
 
 // value decodes one node into v.
 func (d *decoder) value(n ast.Node, v reflect.Value, path string) {
-	if t := n.GetToken(); t != nil && d.at[path] == nil {
-		d.at[path] = t.Position
+	if t := n.GetToken(); t != nil {
+		if _, keys := n.(ast.MapNode); !keys || d.at[path] == nil {
+			d.at[path] = t.Position // the value itself; of keys and values, the key above them
+		}
 	}
 	switch n.(type) {
 	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode, *ast.MergeKeyNode:

@@ -22,7 +22,12 @@ func ConfigSchema(p Protocols) *jsonschema.Schema {
 		Mapper:                     schemaOf,
 		// every connector's configuration is called Config, so the package is
 		// part of the name
-		Namer: func(t reflect.Type) string { return path.Base(t.PkgPath()) + "." + t.Name() },
+		Namer: func(t reflect.Type) string {
+			if t.Name() == "" {
+				return ""
+			}
+			return path.Base(t.PkgPath()) + "." + t.Name()
+		},
 	}
 	root := r.Reflect(Config{})
 	root.Title = "exeunt.yaml"

@@ -8,7 +8,7 @@ import (
 // suggest says which of the known words was probably meant, or lists them.
 func suggest(word string, known []string) string {
 	slices.Sort(known)
-	best, bestAt := "", 1+min(len(word), 64)/3
+	best, bestAt := "", 1+min(len(word), 64)/4
 	for _, k := range known {
 		if len(word) > 64 {
 			break // nobody meant that
