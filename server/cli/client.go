@@ -114,7 +114,9 @@ type nobody struct{ url string }
 
 func errNobodyAt(url string) error { return nobody{url} }
 
-func (n nobody) Error() string        { return "nobody listens at " + n.url + "; start exeunt serve, or give --url" }
+func (n nobody) Error() string {
+	return "nobody listens at " + n.url + "; start exeunt serve, or give --url"
+}
 func (n nobody) Is(target error) bool { return target == errNobody }
 
 // plain is s without what a terminal would obey.
