@@ -1,0 +1,150 @@
+package rest
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/bridge/connector/internal/call"
+)
+
+// Config registers an app whose API a recipe describes.
+type Config struct {
+	// Recipe is the name of a built-in recipe, or the path of a file.
+	Recipe string `yaml:"recipe" json:"recipe"`
+	// Params are the recipe's params, by name.
+	Params map[string]string `yaml:"params,omitempty" json:"params,omitempty"`
+	// Secrets are the secrets that the recipe's auth refers to, by name.
+	Secrets map[string]bridge.Secret `yaml:"secrets,omitempty" json:"secrets,omitempty"`
+
+	call.Egress `yaml:",inline"`
+}
+
+// Validate returns every mistake in c, by field. It reads the recipe.
+func (c Config) Validate() []*bridge.Error {
+	problems := c.Egress.Validate()
+	r, err := c.load()
+	if err != nil {
+		return append(problems, err)
+	}
+	problems = append(problems, c.checkParams(r)...)
+	return append(problems, c.checkSecrets(r)...)
+}
+
+// Open returns the connector of the app with the given name. Its errors are
+// those of Validate, joined.
+func Open(c Config, name string) (bridge.Connector, error) {
+	var mistakes []error
+	for _, p := range c.Validate() {
+		mistakes = append(mistakes, p)
+	}
+	if mistakes != nil {
+		return nil, errors.Join(mistakes...)
+	}
+	r, bad := c.load()
+	if bad != nil {
+		return nil, bad
+	}
+	out, err := call.New(call.Config{Egress: c.Egress, Resets: r.resets()})
+	if err != nil {
+		return nil, err
+	}
+	return assemble(r, r.complete(c.Params), c.Secrets, out, time.Now)
+}
+
+func (c Config) load() (*Recipe, *bridge.Error) {
+	if c.Recipe == "" {
+		return nil, invalid("recipe", "is required: the name of a built-in recipe, or the path of a file")
+	}
+	src, err := read(c.Recipe)
+	if err != nil {
+		var known *bridge.Error
+		errors.As(err, &known)
+		return nil, known
+	}
+	r, err := Load(src)
+	if err != nil {
+		return nil, invalid("recipe", "the recipe has mistakes:\n"+err.Error())
+	}
+	return r, nil
+}
+
+// complete adds the defaults.
+func (r *Recipe) complete(given map[string]string) map[string]string {
+	out := map[string]string{}
+	for name, p := range r.Params {
+		if p.Default != "" {
+			out[name] = p.Default
+		}
+	}
+	maps.Copy(out, given)
+	return out
+}
+
+func (c Config) checkParams(r *Recipe) (problems []*bridge.Error) {
+	known := slices.Sorted(maps.Keys(r.Params))
+	for _, name := range slices.Sorted(maps.Keys(c.Params)) {
+		if _, ok := r.Params[name]; !ok {
+			problems = append(problems, invalid("params."+name, "the recipe has no such param"+meant(name, known)))
+		}
+	}
+	all := r.complete(c.Params)
+	for _, name := range known {
+		p, field := r.Params[name], "params."+name
+		v, given := all[name]
+		if !given || v == "" {
+			if !p.Optional || given {
+				problems = append(problems, invalid(field, "is required: "+or(p.About, "the recipe needs it")))
+			}
+			continue
+		}
+		if p.Type == "url" {
+			if bad := c.CheckURL(field, v); bad != nil {
+				problems = append(problems, bad)
+				continue
+			}
+		}
+		if wrong := p.wrong(v); wrong != "" {
+			problems = append(problems, invalid(field, wrong))
+		}
+	}
+	return problems
+}
+
+func (c Config) checkSecrets(r *Recipe) (problems []*bridge.Error) {
+	names := r.Auth.secrets()
+	for _, name := range slices.Sorted(maps.Keys(c.Secrets)) {
+		if !slices.Contains(names, name) {
+			problems = append(problems, invalid("secrets."+name, "the recipe has no such secret"+meant(name, names)))
+		}
+	}
+	for _, name := range names {
+		if c.Secrets[name] == "" {
+			problems = append(problems, invalid("secrets."+name, "is required by the recipe"))
+		}
+	}
+	return problems
+}
+
+// secrets are the names of the secrets that auth refers to.
+func (a *Auth) secrets() (names []string) {
+	for _, s := range []*SecretName{a.Password, a.Token, a.Value, a.ClientID, a.ClientSecret} {
+		if s != nil && !slices.Contains(names, s.Secret) {
+			names = append(names, s.Secret)
+		}
+	}
+	return names
+}
+
+func or(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
+
+func invalid(field, message string) *bridge.Error {
+	return &bridge.Error{Kind: bridge.KindInvalid, Field: field, Message: message}
+}
