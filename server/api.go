@@ -170,9 +170,7 @@ func (s *Server) restoreCase(c echo.Context) error {
 	var body struct {
 		App string `json:"app"`
 	}
-	decoder := json.NewDecoder(http.MaxBytesReader(c.Response(), c.Request().Body, 4096))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&body); err != nil || !errors.Is(decoder.Decode(new(any)), io.EOF) {
+	if !readJSON(c, &body) {
 		return bridge.Errorf(bridge.KindInvalid, `the body must be {"app": "name"}, or {} for all apps`)
 	}
 	if body.App != "" && (len(body.App) > 48 || !namePattern.MatchString(body.App)) {
@@ -191,6 +189,13 @@ func (s *Server) checkpoint(c echo.Context) error {
 		return err
 	}
 	return c.Blob(http.StatusOK, "text/plain; charset=utf-8", note)
+}
+
+// readJSON reads a small body strictly.
+func readJSON(c echo.Context, into any) bool {
+	decoder := json.NewDecoder(http.MaxBytesReader(c.Response(), c.Request().Body, 4096))
+	decoder.DisallowUnknownFields()
+	return decoder.Decode(into) == nil && errors.Is(decoder.Decode(new(any)), io.EOF)
 }
 
 func caseID(c echo.Context) (string, error) {

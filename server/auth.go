@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/store"
 )
 
 // Key is a token that the configuration names: any text, from wherever.
@@ -24,18 +25,18 @@ func KeyOf(id, source string, token bridge.Secret) Key {
 	return Key{ID: id, Source: source, Sum: sha256.Sum256([]byte(token))}
 }
 
-// Issued is a source's token that exeunt has made, as it is kept.
-type Issued struct {
-	ID     string
-	Source string
-	Sum    [32]byte
-}
-
-// Tokens keeps issued tokens.
+// Tokens keeps the tokens that exeunt has issued; *store.Store has it.
 type Tokens interface {
-	// Token returns a live token by its id; KindNotFound if there is none, or
-	// it was revoked.
-	Token(ctx context.Context, id string) (Issued, error)
+	// Token returns a token, revoked or not; KindNotFound if there is none.
+	Token(ctx context.Context, id string) (store.Token, error)
+	// Tokens returns a source's tokens, or with "" all, oldest first.
+	Tokens(ctx context.Context, source string) ([]store.Token, error)
+	// PutToken stores a new token together with the events that tell of it.
+	PutToken(ctx context.Context, t store.Token, events ...bridge.Event) error
+	// RevokeToken makes a token worthless from now on.
+	RevokeToken(ctx context.Context, id string, events ...bridge.Event) error
+	// TouchToken notes that a token was used today; cheap enough for every request.
+	TouchToken(ctx context.Context, id string) error
 }
 
 // who finds the caller of a token, for the door of the given kind. ok is false
@@ -61,11 +62,14 @@ func (s *Server) who(ctx context.Context, text string, kind TokenKind) (caller b
 		return bridge.Caller{}, false, nil
 	case err != nil:
 		return bridge.Caller{}, false, err
-	case subtle.ConstantTimeCompare(issued.Sum[:], token.Sum[:]) != 1:
+	case subtle.ConstantTimeCompare(issued.Hash[:], token.Sum[:]) != 1, !issued.Revoked.IsZero():
 		return bridge.Caller{}, false, nil
 	}
 	if _, known := now.sources[issued.Source]; !known {
 		return bridge.Caller{}, false, nil // the source was taken out of the configuration
+	}
+	if err := s.Tokens.TouchToken(ctx, issued.ID); err != nil {
+		s.Logger.Warn().Err(err).Str("token", issued.ID).Msg("the day of use could not be noted")
 	}
 	return callerOf(issued.Source, issued.ID), true, nil
 }

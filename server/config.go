@@ -80,20 +80,10 @@ type LogConfig struct {
 // maxConfig is the longest configuration file that is read.
 const maxConfig = 1 << 20
 
-// Protocols is what the configuration must know of connectors.
-type Protocols struct {
-	Names []string // "rest", "scim", "webhook"
-	// Config returns a pointer to the zero configuration of a protocol, to be
-	// filled from an app's "with"; nil if there is no such protocol.
-	Config func(protocol string) any
-	// Open makes a connector of a filled configuration and tells what is wrong
-	// with it. It calls nobody.
-	Open func(protocol string, config any, app string) (bridge.Connector, error)
-}
-
-// LoadConfig reads the file and everything it refers to. The error is
+// LoadConfig reads the file and everything it refers to, and opens the
+// connectors, which calls nobody. The error is
 // [Mistakes], or that of reading the file; warnings do not keep it from being used.
-func LoadConfig(file string, p Protocols) (Config, []bridge.App, Mistakes, error) {
+func LoadConfig(file string) (Config, []bridge.App, Mistakes, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return Config{}, nil, nil, fmt.Errorf("cannot read the configuration: %w", err)
@@ -103,11 +93,11 @@ func LoadConfig(file string, p Protocols) (Config, []bridge.App, Mistakes, error
 	if err != nil {
 		return Config{}, nil, nil, fmt.Errorf("cannot read the configuration: %w", err)
 	}
-	return ParseConfig(file, data, os.Getenv, p)
+	return ParseConfig(file, data, os.Getenv)
 }
 
 // ParseConfig is [LoadConfig] for data that has been read from file.
-func ParseConfig(file string, data []byte, getenv func(string) string, p Protocols) (Config, []bridge.App, Mistakes, error) {
+func ParseConfig(file string, data []byte, getenv func(string) string) (Config, []bridge.App, Mistakes, error) {
 	d := newDecoder(file, getenv)
 	var c Config
 	if len(data) > maxConfig {
@@ -118,7 +108,7 @@ func ParseConfig(file string, data []byte, getenv func(string) string, p Protoco
 	var apps []bridge.App
 	if d.at[""] != nil || len(d.mistakes) == 0 {
 		d.check(&c)
-		apps = d.apps(&c, p)
+		apps = d.apps(&c)
 	}
 	d.mistakes.sort()
 	d.warnings.sort()

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/bridge/connector"
 )
 
 var namePattern = regexp.MustCompile(`^[a-z0-9]+([_-][a-z0-9]+)*$`)
@@ -103,14 +104,14 @@ func (d *decoder) checkToken(t bridge.Secret, path string, want TokenKind, seen 
 }
 
 // apps makes the apps out of their configurations.
-func (d *decoder) apps(c *Config, p Protocols) []bridge.App {
+func (d *decoder) apps(c *Config) []bridge.App {
 	var apps []bridge.App
 	for _, name := range slices.Sorted(maps.Keys(c.Apps)) {
 		app, path := c.Apps[name], join("apps", name)
 		d.checkName(name, path)
 		a := bridge.App{Name: name, Title: app.Title, Protocol: app.Connector, Policy: bridge.Policy{}}
 		a.Limits = d.limits(app.Limits, join(path, "limits"))
-		a.Connector = d.connector(name, app, path, p)
+		a.Connector = d.connector(name, app, path)
 		d.policy(&a, bridge.Deactivated, app.Policy.Deactivate, join(path, "policy.deactivate"))
 		d.policy(&a, bridge.Removed, app.Policy.Delete, join(path, "policy.delete"))
 		apps = append(apps, a)
@@ -118,39 +119,37 @@ func (d *decoder) apps(c *Config, p Protocols) []bridge.App {
 	return apps
 }
 
-func (d *decoder) connector(name string, app AppConfig, path string, p Protocols) bridge.Connector {
+func (d *decoder) connector(name string, app AppConfig, path string) bridge.Connector {
 	at := join(path, "connector")
 	if app.Connector == "" {
 		if d.at[at] == nil && !d.failed(path) {
-			d.add(at, "is missing; %s", suggest("", slices.Clone(p.Names)))
+			d.add(at, "is missing; %s", suggest("", connector.Protocols()))
 		}
 		return nil
 	}
-	config := p.Config(app.Connector)
+	config := connector.Config(app.Connector)
 	if config == nil {
-		d.add(at, "there is no such connector; %s", suggest(app.Connector, slices.Clone(p.Names)))
+		d.add(at, "there is no such connector; %s", suggest(app.Connector, connector.Protocols()))
 		return nil
 	}
 	with, before := join(path, "with"), len(d.mistakes)
 	if raw := d.raw[with]; raw != nil {
 		d.value(raw, reflect.ValueOf(config).Elem(), with)
 	}
-	if v, ok := config.(interface{ Validate() []*bridge.Error }); ok {
-		for _, mistake := range v.Validate() {
-			if at := join(with, mistake.Field); !d.failed(at) {
-				d.add(at, "%s", mistake.Message)
-			}
+	for _, mistake := range config.Validate() {
+		if at := join(with, mistake.Field); !d.failed(at) {
+			d.add(at, "%s", mistake.Message)
 		}
 	}
 	if len(d.mistakes) > before {
 		return nil
 	}
-	connector, err := p.Open(app.Connector, config, name)
+	opened, err := connector.Open(app.Connector, config, name)
 	if err != nil {
 		d.add(with, "%s", err)
 		return nil
 	}
-	return connector
+	return opened
 }
 
 // policy sets what a trigger leads to. A default orders only what is offered;

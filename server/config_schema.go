@@ -3,17 +3,17 @@ package server
 import (
 	"path"
 	"reflect"
-	"slices"
 	"time"
 
 	"github.com/invopop/jsonschema"
 
 	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/bridge/connector"
 )
 
 // ConfigSchema is the JSON Schema (draft 2020-12) of the configuration, for
 // editors; what an app's "with" holds depends on its connector.
-func ConfigSchema(p Protocols) *jsonschema.Schema {
+func ConfigSchema() *jsonschema.Schema {
 	r := &jsonschema.Reflector{
 		Anonymous:                  true,
 		ExpandedStruct:             true,
@@ -38,10 +38,10 @@ func ConfigSchema(p Protocols) *jsonschema.Schema {
 	}
 
 	app := root.Definitions["server.AppConfig"]
-	connector, _ := app.Properties.Get("connector")
-	for _, name := range slices.Sorted(slices.Values(p.Names)) {
-		connector.Enum = append(connector.Enum, name)
-		with := r.Reflect(p.Config(name))
+	protocol, _ := app.Properties.Get("connector")
+	for _, name := range connector.Protocols() {
+		protocol.Enum = append(protocol.Enum, name)
+		with := r.Reflect(connector.Config(name))
 		for def, schema := range with.Definitions {
 			root.Definitions[def] = schema
 		}

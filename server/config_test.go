@@ -15,29 +15,9 @@ import (
 	validator "github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/exeunt/exeunt/bridge"
-	"github.com/exeunt/exeunt/bridge/connector/scim"
-	"github.com/exeunt/exeunt/bridge/connector/webhook"
 )
 
 var update = flag.Bool("update", false, "write what is found as what is expected")
-
-func known() Protocols {
-	return Protocols{Names: []string{"scim", "webhook"},
-		Config: func(protocol string) any {
-			switch protocol {
-			case "scim":
-				return new(scim.Config)
-			case "webhook":
-				return new(webhook.Config)
-			}
-			return nil
-		},
-		Open: func(_ string, config any, _ string) (bridge.Connector, error) {
-			return config.(interface {
-				Open() (bridge.Connector, error)
-			}).Open()
-		}}
-}
 
 // environment is what env: refers to in testdata/config.
 func environment(name string) string {
@@ -57,7 +37,7 @@ func parse(t *testing.T, file string) (Config, []bridge.App, Mistakes, Mistakes)
 	if err != nil {
 		t.Fatal(err)
 	}
-	config, apps, warnings, err := ParseConfig(file, data, environment, known())
+	config, apps, warnings, err := ParseConfig(file, data, environment)
 	mistakes, _ := err.(Mistakes)
 	if err != nil && mistakes == nil {
 		t.Fatal(err)
@@ -175,7 +155,7 @@ func TestSecretFiles(t *testing.T) {
 	write("empty", " \n", 0o600)
 	write("long", strings.Repeat("x", maxSecret+1), 0o600)
 	load := func(text string) (Config, Mistakes, error) {
-		c, _, warnings, err := ParseConfig(filepath.Join(dir, "exeunt.yaml"), []byte(text), environment, known())
+		c, _, warnings, err := ParseConfig(filepath.Join(dir, "exeunt.yaml"), []byte(text), environment)
 		return c, warnings, err
 	}
 	c, warnings, err := load("admin_token: file:token")
@@ -197,7 +177,7 @@ func TestSecretFiles(t *testing.T) {
 }
 
 func TestConfigSchema(t *testing.T) {
-	raw, err := json.Marshal(ConfigSchema(known()))
+	raw, err := json.Marshal(ConfigSchema())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,9 +245,8 @@ func FuzzParseConfig(f *testing.F) {
 		}
 		f.Add(text)
 	}
-	p := known()
 	f.Fuzz(func(t *testing.T, text []byte) {
-		c, _, _, err := ParseConfig("exeunt.yaml", text, environment, p)
+		c, _, _, err := ParseConfig("exeunt.yaml", text, environment)
 		if err == nil && (c.Listen == "" || c.Limits.Queue < 1) {
 			t.Errorf("accepted without defaults: %+v", c)
 		}

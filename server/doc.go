@@ -6,6 +6,7 @@
 //	auth.go            who is calling: tokens of sources and of the operator
 //	gate.go            what each request passes: id, log line, size, rate, panics
 //	api.go             /v1: cases, retry, restore, checkpoint
+//	api_tokens.go      /v1/tokens: issue, list, revoke
 //	health.go          /healthz and /readyz
 //	metrics.go         /metrics, and Metrics, which watches departures for it
 //	errors.go          every error that leaves: bridge.Error -> problem+json or SCIM

@@ -1,15 +1,19 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/rs/zerolog"
 
 	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/store"
 )
 
 // Metrics counts what happens. It is a bridge.Observer. Every label has a
@@ -57,6 +61,85 @@ func NewMetrics() *Metrics {
 		m.settled, m.cases, m.shut, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// Watch adds figures of the store, counted when somebody asks for the metrics,
+// but not more often than every two seconds.
+func (m *Metrics) Watch(stats func(context.Context) (store.Stats, error), log zerolog.Logger) {
+	gauge := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("exeunt_"+name, help, labels, nil)
+	}
+	m.registry.MustRegister(&watch{stats: stats, log: log,
+		cases:   gauge("cases", "Cases by state.", "state"),
+		actions: gauge("actions", "Actions by app and state.", "app", "state"),
+		age:     gauge("queue_age_seconds", "How long an app's oldest action is due and not done.", "app"),
+		size:    gauge("log_events", "Events in the log's tree."),
+		pending: gauge("log_pending_events", "Events that wait for their place in the log's tree."),
+		waiting: gauge("store_waiting", "Changes that wait for their commit."),
+		wal:     gauge("store_wal_bytes", "Size of SQLite's write-ahead log."),
+	})
+}
+
+// watch turns the store's figures into metrics.
+type watch struct {
+	stats                                            func(context.Context) (store.Stats, error)
+	log                                              zerolog.Logger
+	cases, actions, age, size, pending, waiting, wal *prometheus.Desc
+
+	mu    sync.Mutex // held while counting, so that two who ask count once
+	last  store.Stats
+	taken time.Time
+}
+
+func (w *watch) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{w.cases, w.actions, w.age, w.size, w.pending, w.waiting, w.wal} {
+		to <- d
+	}
+}
+
+func (w *watch) Collect(to chan<- prometheus.Metric) {
+	st, now, ok := w.count()
+	if !ok {
+		return // figures that are missing are seen; old ones are believed
+	}
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	for _, state := range bridge.CaseStates {
+		gauge(w.cases, float64(st.Cases[state]), string(state))
+	}
+	for app, states := range st.Actions {
+		for state, n := range states {
+			gauge(w.actions, float64(n), app, string(state))
+		}
+		age := 0.0
+		if oldest := st.Oldest[app]; !oldest.IsZero() {
+			age = max(0, now.Sub(oldest).Seconds())
+		}
+		gauge(w.age, age, app)
+	}
+	gauge(w.size, float64(st.Size))
+	gauge(w.pending, float64(st.Pending))
+	gauge(w.waiting, float64(st.Waiting))
+	gauge(w.wal, float64(st.WAL))
+}
+
+func (w *watch) count() (store.Stats, time.Time, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := time.Now()
+	if now.Sub(w.taken) < 2*time.Second {
+		return w.last, now, true
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	st, err := w.stats(ctx)
+	if err != nil {
+		w.log.Error().Err(err).Msg("the store's figures cannot be counted")
+		return store.Stats{}, now, false
+	}
+	w.last, w.taken = st, now
+	return st, now, true
 }
 
 func (m *Metrics) handler() http.Handler {

@@ -38,7 +38,8 @@ type Options struct {
 	// if there is none yet.
 	Checkpoint func(context.Context) ([]byte, error)
 	Ready      []Readiness
-	Metrics    *Metrics // nil for a fresh one
+	Now        func() time.Time // nil for time.Now
+	Metrics    *Metrics         // nil for a fresh one
 	Logger     zerolog.Logger
 }
 
@@ -71,6 +72,9 @@ type state struct {
 func New(o Options, s Settings) *Server {
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	srv := &Server{Options: o, warns: rate.NewLimiter(5, 20)}
 	srv.Apply(s)
@@ -111,6 +115,9 @@ func (s *Server) routes() {
 	guarded.POST("/v1/cases/:id/retry", s.retryCase)
 	guarded.POST("/v1/cases/:id/restore", s.restoreCase)
 	guarded.GET("/v1/log/checkpoint", s.checkpoint)
+	guarded.GET("/v1/tokens", s.listTokens)
+	guarded.POST("/v1/tokens", s.issueToken)
+	guarded.DELETE("/v1/tokens/:id", s.revokeToken)
 	if s.Console != nil {
 		console := echo.WrapHandler(s.Console)
 		guarded.Any(ConsolePath, console, pageHeaders)

@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/store"
 )
 
 const (
@@ -24,21 +25,11 @@ const (
 	hrText    = "token-that-the-hr-system-has-made"
 )
 
-// issuedTokens are live tokens by id.
-type issuedTokens map[string]Issued
-
-func (t issuedTokens) Token(_ context.Context, id string) (Issued, error) {
-	if one, ok := t[id]; ok {
-		return one, nil
-	}
-	return Issued{}, bridge.Errorf(bridge.KindNotFound, "no such token")
-}
-
 // front is a server on a loopback port.
 type front struct {
 	*Server
 	url   string
-	issue issuedTokens
+	store *store.Store
 	log   *lines
 }
 
@@ -68,8 +59,13 @@ func defaults() Settings {
 
 func start(t *testing.T, s Settings, scim http.HandlerFunc, more func(*Options)) *front {
 	t.Helper()
-	f := &front{issue: issuedTokens{}, log: &lines{}}
-	o := Options{SCIM: scim, Tokens: f.issue, Logger: zerolog.New(f.log)}
+	kept, err := store.Open(t.Context(), store.Options{Dir: t.TempDir(), Logger: zerolog.Nop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { kept.Close() })
+	f := &front{store: kept, log: &lines{}}
+	o := Options{SCIM: scim, Tokens: kept, Store: kept, Operations: bridge.New(bridge.Options{Store: kept, Logger: zerolog.Nop()}), Logger: zerolog.New(f.log)}
 	if scim == nil {
 		o.SCIM = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			caller, err := bridge.CallerFrom(r.Context())
@@ -94,6 +90,15 @@ func start(t *testing.T, s Settings, scim http.HandlerFunc, more func(*Options))
 	t.Cleanup(func() { h.Close() })
 	f.url = "http://" + ln.Addr().String()
 	return f
+}
+
+func (f *front) issue(t *testing.T, source string) string {
+	t.Helper()
+	shown, err := IssueToken(t.Context(), f.store, source, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return shown.Token
 }
 
 // ask sends one request; headers are pairs.
@@ -122,12 +127,14 @@ func TestWhoMayComeIn(t *testing.T) {
 	f := start(t, defaults(), nil, func(o *Options) {
 		o.Console = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "console "+r.URL.Path) })
 	})
-	oktaText, okta := NewToken(SCIMToken)
-	f.issue[okta.ID] = Issued{ID: okta.ID, Source: "okta", Sum: okta.Sum}
-	goneText, gone := NewToken(SCIMToken)
-	f.issue[gone.ID] = Issued{ID: gone.ID, Source: "gone", Sum: gone.Sum}
-	forged, other := NewToken(SCIMToken)
-	f.issue[other.ID] = Issued{ID: other.ID, Source: "okta", Sum: okta.Sum}
+	oktaText, goneText, revokedText := f.issue(t, "okta"), f.issue(t, "gone"), f.issue(t, "okta")
+	revoked, _ := ParseToken(revokedText)
+	if err := RevokeToken(t.Context(), f.store, revoked.ID, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	okta, _ := ParseToken(oktaText)
+	body := "exe_scim_" + okta.ID + "_" + strings.Repeat("f", secretLen)
+	forged := body + "_" + checksum(body) // a known id, a good checksum, another secret
 
 	tests := []struct {
 		name, method, path string
@@ -141,6 +148,7 @@ func TestWhoMayComeIn(t *testing.T) {
 		{"no token", "GET", "/scim/v2/Users", "", 401, `"status":"401"`},
 		{"wrong token", "GET", "/scim/v2/Users", "Bearer " + hrText + "x", 401, "scim:api:messages:2.0:Error"},
 		{"token of another secret", "GET", "/scim/v2/Users", "Bearer " + forged, 401, ""},
+		{"revoked token", "GET", "/scim/v2/Users", "Bearer " + revokedText, 401, ""},
 		{"source that is not configured any more", "GET", "/scim/v2/Users", "Bearer " + goneText, 401, ""},
 		{"administrator at the SCIM door", "GET", "/scim/v2/Users", "Bearer " + adminText, 401, ""},
 		{"source at the API", "GET", "/v1/cases", "Bearer " + hrText, 401, "problem"},
@@ -247,8 +255,7 @@ func TestRateIsPerSource(t *testing.T) {
 	s := defaults()
 	s.Limit.Rate, s.Limit.Burst = 0.001, 3
 	f := start(t, s, nil, nil)
-	oktaText, okta := NewToken(SCIMToken)
-	f.issue[okta.ID] = Issued{ID: okta.ID, Source: "okta", Sum: okta.Sum}
+	oktaText := f.issue(t, "okta")
 	for i := range 5 {
 		res, body := f.ask(t, "GET", "/scim/v2/Users", "", "Authorization", "Bearer "+hrText)
 		if want := map[bool]int{true: 200, false: 429}[i < 3]; res.StatusCode != want {

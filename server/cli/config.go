@@ -10,17 +10,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/exeunt/exeunt/bridge"
-	"github.com/exeunt/exeunt/bridge/connector"
 	"github.com/exeunt/exeunt/server"
 )
 
 // defaultConfig is read if it is there and no other file is named.
 const defaultConfig = "exeunt.yaml"
-
-// protocols is what the configuration knows of connectors.
-func protocols() server.Protocols {
-	return server.Protocols{Names: connector.Protocols(), Config: connector.Config, Open: connector.Open}
-}
 
 // configFile returns the file to read, "" if there is none.
 func configFile(c *cobra.Command) string {
@@ -39,7 +33,7 @@ func loadConfig(file string, w io.Writer) (server.Config, []bridge.App, error) {
 	if file == "" {
 		return server.DefaultConfig(), nil, nil
 	}
-	config, apps, warnings, err := server.LoadConfig(file, protocols())
+	config, apps, warnings, err := server.LoadConfig(file)
 	for _, m := range warnings {
 		fmt.Fprintln(w, "warning: "+m.String())
 	}
@@ -96,7 +90,7 @@ mistake with its line and what to do. Exit code 0 if it can be used, 2 if not.`,
 			e := json.NewEncoder(c.OutOrStdout())
 			e.SetIndent("", "  ")
 			e.SetEscapeHTML(false)
-			return e.Encode(server.ConfigSchema(protocols()))
+			return e.Encode(server.ConfigSchema())
 		},
 	}
 	return group("config", "Check and describe the configuration", check, schema)
