@@ -1,0 +1,235 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/bridge/connector/sandbox"
+)
+
+// stage is everything that runs during a demo: three apps, and exeunt between
+// an identity provider and them.
+type stage struct {
+	dirName string
+	wiki    *sandbox.SCIM
+	crm     *sandbox.SaaS
+	badge   *sandbox.Hook
+	exeunt  string // URL
+	idp     bridge.Secret
+	admin   *client
+	stop    context.CancelFunc
+	ended   chan error
+
+	ids    map[string]string // person's id in exeunt by user name
+	doors  []*oldDoor
+	caseID string
+}
+
+// cast are the five people; the second one leaves.
+var cast = []sandbox.User{
+	{UserName: "ada@example.com", DisplayName: "Ada Lovelace"},
+	{UserName: "grace@example.com", DisplayName: "Grace Hopper"},
+	{UserName: "alan@example.com", DisplayName: "Alan Turing"},
+	{UserName: "edsger@example.com", DisplayName: "Edsger Dijkstra"},
+	{UserName: "barbara@example.com", DisplayName: "Barbara Liskov"},
+}
+
+var leaver = cast[1]
+
+func password(u sandbox.User) string { return "correct horse " + u.UserName }
+
+// setStage starts the apps and exeunt; everything listens on the loopback only.
+func setStage(ctx context.Context, dir string) (*stage, error) {
+	s := &stage{dirName: dir, ids: map[string]string{}, ended: make(chan error, 1)}
+	users := make([]sandbox.User, len(cast))
+	for i, u := range cast {
+		u.Email, u.Password = u.UserName, password(u)
+		users[i] = u
+	}
+	var err [3]error
+	s.wiki, err[0] = sandbox.StartSCIM(sandbox.Options{Users: users}, sandbox.Quirks{})
+	s.crm, err[1] = sandbox.StartSaaS(sandbox.Options{Users: users})
+	s.badge, err[2] = sandbox.StartHook(sandbox.Options{})
+	if err := errors.Join(err[:]...); err != nil {
+		return nil, err
+	}
+	config, err1 := s.configure()
+	if err1 != nil {
+		return nil, err1
+	}
+	ctx, s.stop = context.WithCancel(ctx)
+	ready := make(chan string, 1)
+	go func() {
+		s.ended <- serve(ctx, serveOptions{File: config, Logs: io.Discard, Ready: func(url string) { ready <- url }})
+	}()
+	select {
+	case s.exeunt = <-ready:
+		s.admin.url = s.exeunt
+		return s, nil
+	case err := <-s.ended:
+		s.stop()
+		return nil, err
+	}
+}
+
+// configure writes the configuration a user would write, and its secrets.
+func (s *stage) configure() (file string, err error) {
+	source, err := newToken()
+	if err != nil {
+		return "", err
+	}
+	admin, err := newToken()
+	if err != nil {
+		return "", err
+	}
+	s.idp, s.admin = source, &client{token: admin}
+	for name, value := range map[string]string{"entra-token": string(source), "admin-token": string(admin),
+		"wiki-token": s.wiki.Admin(), "crm-key": s.crm.Admin(), "badge-secret": s.badge.Admin()} {
+		if err := os.WriteFile(filepath.Join(s.dirName, name), []byte(value+"\n"), 0o600); err != nil {
+			return "", err
+		}
+	}
+	text := fmt.Sprintf(`# Written by exeunt demo.
+listen: 127.0.0.1:0
+data: %[1]s/data
+admin_token: file:%[1]s/admin-token
+
+sources:
+  entra:
+    token: file:%[1]s/entra-token
+    dialect: entra
+
+apps:
+  wiki:
+    title: Wiki, by SCIM
+    connector: scim
+    with:
+      base_url: %[2]s
+      token: file:%[1]s/wiki-token
+      allow_networks: [127.0.0.1/32]
+    policy: {deactivate: [lock], delete: [delete]}
+  crm:
+    title: CRM, by a REST recipe
+    connector: rest
+    with:
+      recipe: sandbox
+      params: {base: %[3]s}
+      secrets: {admin_key: file:%[1]s/crm-key}
+      allow_networks: [127.0.0.1/32]
+    policy: {deactivate: [lock, revoke], delete: [delete]}
+  badge:
+    title: Badge system, by signed webhook
+    connector: webhook
+    with:
+      url: %[4]s
+      secrets: [file:%[1]s/badge-secret]
+      check: true
+      allow_networks: [127.0.0.1/32]
+    policy: {deactivate: [lock], delete: [lock]}
+`, s.dirName, s.wiki.BaseURL(), s.crm.URL(), s.badge.HookURL())
+	file = filepath.Join(s.dirName, "exeunt.yaml")
+	return file, os.WriteFile(file, []byte(text), 0o600)
+}
+
+// clear stops everything.
+func (s *stage) clear() error {
+	s.stop()
+	err := <-s.ended
+	return errors.Join(err, s.wiki.Close(), s.crm.Close(), s.badge.Close())
+}
+
+// scim sends a request as the identity provider does.
+func (s *stage) scim(ctx context.Context, method, path, body string) (status int, answer map[string]any, took time.Duration, err error) {
+	r, err := http.NewRequestWithContext(ctx, method, s.exeunt+"/scim/v2"+path, strings.NewReader(body))
+	if err != nil {
+		return 0, nil, 0, err
+	}
+	r.Header.Set("Authorization", "Bearer "+string(s.idp))
+	r.Header.Set("Content-Type", "application/scim+json")
+	began := time.Now()
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, nil, 0, err
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	took = time.Since(began)
+	if err == nil && len(raw) > 0 {
+		err = json.Unmarshal(raw, &answer)
+	}
+	return resp.StatusCode, answer, took, err
+}
+
+// oldDoor is a credential from before, and how to try it.
+type oldDoor struct {
+	what   string // "wiki session"
+	url    string
+	cookie *http.Cookie
+	bearer string
+}
+
+// open reports whether the credential is still let in.
+func (o *oldDoor) open(ctx context.Context) (status int, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, o.url, nil)
+	if err != nil {
+		return 0, err
+	}
+	if o.cookie != nil {
+		r.AddCookie(o.cookie)
+	} else {
+		r.Header.Set("Authorization", "Bearer "+o.bearer)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, err
+	}
+	return resp.StatusCode, resp.Body.Close()
+}
+
+// login signs the leaver in by password and returns her session.
+func login(ctx context.Context, app, field string) (*oldDoor, error) {
+	body, _ := json.Marshal(map[string]string{field: leaver.UserName, "password": password(leaver)})
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, app+"/login", bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 || len(resp.Cookies()) == 0 {
+		return nil, fmt.Errorf("login answered %d", resp.StatusCode)
+	}
+	return &oldDoor{url: app + "/me", cookie: resp.Cookies()[0]}, nil
+}
+
+// newKey makes an API key with a session.
+func newKey(ctx context.Context, app string, session *oldDoor) (*oldDoor, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, app+"/me/keys", nil)
+	if err != nil {
+		return nil, err
+	}
+	r.AddCookie(session.cookie)
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	var made struct{ Key string }
+	if err := json.NewDecoder(resp.Body).Decode(&made); err != nil || made.Key == "" {
+		return nil, fmt.Errorf("no API key was made: status %d", resp.StatusCode)
+	}
+	return &oldDoor{url: app + "/me", bearer: made.Key}, nil
+}
