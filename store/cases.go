@@ -1,0 +1,132 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/exeunt/exeunt/bridge"
+)
+
+const caseColumns = `id, source, person, handle, who, "trigger", state, ordered_by, opened, closed`
+
+func scanCase(s scanner) (c bridge.Case, err error) {
+	var (
+		handle, who, by []byte
+		opened, closed  int64
+	)
+	if err := s.Scan(&c.ID, &c.Source, &c.Person, &handle, &who, &c.Trigger, &c.State, &by, &opened, &closed); err != nil {
+		return bridge.Case{}, err
+	}
+	copy(c.Handle[:], handle)
+	c.Opened, c.Closed = fromMicros(opened), fromMicros(closed)
+	if err := json.Unmarshal(who, &c.Who); err != nil {
+		return bridge.Case{}, err
+	}
+	return c, json.Unmarshal(by, &c.By)
+}
+
+func (t *tx) listCases(query string, args ...any) ([]bridge.Case, error) {
+	var list []bridge.Case
+	err := t.each(query, args, func(s scanner) error {
+		c, err := scanCase(s)
+		list = append(list, c)
+		return err
+	})
+	return list, err
+}
+
+func (t *tx) Case(id string) (bridge.Case, error) {
+	return scanCase(single{t, "case", "SELECT " + caseColumns + " FROM cases WHERE id = $1" + t.forUpdate(), id})
+}
+
+func (t *tx) Cases(states []bridge.CaseState, before time.Time, limit int) ([]bridge.Case, error) {
+	if before.IsZero() {
+		before = t.store.now()
+		before = before.Add(time.Microsecond) // what was opened just now belongs to it
+	}
+	if len(states) == 0 {
+		return t.listCases(`SELECT `+caseColumns+` FROM cases WHERE opened < $1 ORDER BY opened DESC, id DESC LIMIT $2`,
+			micros(before), limit)
+	}
+	words := make([]string, len(states))
+	for i, s := range states {
+		words[i] = string(s)
+	}
+	return t.listCases(`SELECT `+caseColumns+` FROM cases WHERE state `+t.in("$1")+` AND opened < $2
+		ORDER BY opened DESC, id DESC LIMIT $3`, t.list(words), micros(before), limit)
+}
+
+func (t *tx) CasesOf(source, person string, keys []bridge.Key) ([]bridge.Case, error) {
+	query := `SELECT ` + caseColumns + ` FROM cases WHERE id IN (SELECT id FROM cases WHERE source = $1 AND person = $2`
+	args := []any{source, person}
+	for _, k := range recognising(keys) {
+		if len(args) > 2*maxWhere {
+			break
+		}
+		args = append(args, string(k.Attribute), k.Value)
+		query += fmt.Sprintf(` UNION SELECT id FROM cases_keys WHERE source = $1 AND attribute = $%d AND value = $%d`,
+			len(args)-1, len(args))
+	}
+	return t.listCases(query+`) ORDER BY opened DESC, id DESC`+t.forUpdate(), args...)
+}
+
+func (t *tx) OpenCases(n int) ([]bridge.Case, error) {
+	query := `SELECT ` + caseColumns + ` FROM cases WHERE state = 'open' ORDER BY opened, id LIMIT $1`
+	if t.write {
+		query += t.claim
+	}
+	return t.listCases(query, n)
+}
+
+func (t *tx) PutCase(c bridge.Case) error {
+	who, err := json.Marshal(c.Who)
+	if err != nil {
+		return err
+	}
+	by, err := json.Marshal(c.By)
+	if err != nil {
+		return err
+	}
+	n, err := t.do(`INSERT INTO cases (`+caseColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING`,
+		c.ID, c.Source, c.Person, c.Handle[:], string(who), string(c.Trigger), string(c.State), string(by),
+		micros(c.Opened), micros(c.Closed))
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		if _, err := t.do(`UPDATE cases SET person = $2, handle = $3, who = $4, "trigger" = $5, state = $6, ordered_by = $7,
+			opened = $8, closed = $9 WHERE id = $1`, c.ID, c.Person, c.Handle[:], string(who), string(c.Trigger),
+			string(c.State), string(by), micros(c.Opened), micros(c.Closed)); err != nil {
+			return err
+		}
+		if c.State == bridge.CaseCancelled { // nothing was done: nobody need be recognised
+			_, err = t.do(`DELETE FROM cases_keys WHERE id = $1`, c.ID)
+		}
+		return err
+	}
+	keys := recognising(bridge.Person{UserName: c.Who.UserName, ExternalID: c.Who.ExternalID, Emails: c.Who.Emails}.Keys())
+	if err := storable(keys); err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if _, err := t.do(`INSERT INTO cases_keys (source, attribute, value, id) VALUES ($1, $2, $3, $4)`,
+			c.Source, string(k.Attribute), k.Value, c.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recognising returns the keys that stand for one person: never the display
+// name, which many share.
+func recognising(keys []bridge.Key) []bridge.Key {
+	var out []bridge.Key
+	for _, k := range keys {
+		switch k.Attribute {
+		case bridge.ByUserName, bridge.ByExternalID, bridge.ByEmail:
+			out = append(out, k)
+		}
+	}
+	return out
+}

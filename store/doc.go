@@ -1,0 +1,35 @@
+// Package store is the memory of exeunt: one set of SQL for SQLite and
+// PostgreSQL, behind [bridge.Store].
+//
+//	store.go       Open, Close, Update, View
+//	dialect.go     everything in which the two databases differ
+//	tx.go          the seam: one transaction on either database
+//	sqlite.go      opening SQLite: pragmas, lock file, triggers as expected
+//	authorizer.go  what SQL may do on a SQLite connection
+//	appender.go    group commit: whoever waits shares one commit    (SQLite)
+//	postgres.go    a transaction each, and repeated after a conflict (PostgreSQL)
+//	migrate.go     bringing the tables up to date
+//
+//	listing.go     look-ups and pages, for people and groups alike
+//	people.go      people and their keys
+//	groups.go      groups
+//	members.go     who is in a group
+//	cases.go       cases and whom they are about
+//	actions.go     actions and accounts
+//	lanes.go       whose turn it is on an account
+//	tokens.go      credentials of sources
+//	stats.go       figures for metrics
+//
+//	river.go       the scheduler: River, started and stopped, and its console
+//	listener.go    River hears of new jobs at once                   (SQLite)
+//	queues.go      which apps' queues are worked here, and ownership
+//	reconcile.go   every lane with something to do has a job
+//
+//	log.go         events, appended
+//	seal.go        pending events get their place in the tree
+//	checkpoint.go  the tree's size and root, signed
+//	verify.go      the log read back and recomputed
+//
+// Our own tables are the truth; River's can be rebuilt from them. Times are
+// kept as microseconds since 1970 UTC, 0 meaning "not yet".
+package store

@@ -1,0 +1,109 @@
+package store
+
+import (
+	"context"
+
+	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/store/ledger"
+)
+
+// Append adds e to the log: the leaf without its position, and beside it, to
+// be destroyed without touching it, what the leaf only commits to. The place
+// in the tree is given later, by [Store.Seal]: hashing here would make every
+// writer wait for the one before.
+func (t *tx) Append(e bridge.Event) error {
+	if !t.write {
+		return t.failed(errReadOnly)
+	}
+	body, openings, err := ledger.Body(e)
+	if err != nil {
+		return err
+	}
+	var id int64
+	if err := t.failed(t.row(`INSERT INTO log_event (event_id, at, type, case_id, body) VALUES ($1, $2, $3, $4, $5) RETURNING id`,
+		e.ID[:], micros(e.At), int64(e.Type), e.Facts.Case, body).Scan(&id)); err != nil {
+		return err
+	}
+	for n, o := range openings {
+		if _, err := t.do(`INSERT INTO log_payload (event, n, role, handle, opening, payload) VALUES ($1, $2, $3, $4, $5, $6)`,
+			id, n, int64(o.Role), o.Handle[:], o.R[:], filled(o.Payload)); err != nil {
+			return err
+		}
+	}
+	t.appended = true
+	_, err = t.do(`INSERT INTO log_pending (event) VALUES ($1)`, id)
+	return err
+}
+
+// dirtied says that there is something to seal.
+func (s *Store) dirtied() { s.dirty.Store(true) }
+
+// LoggedEvent is an event as the log has it.
+type LoggedEvent struct {
+	Seq int64 // position, from 0; -1 while it is pending
+	bridge.Event
+}
+
+// maxTail bounds how many events are read at once.
+const maxTail = 1000
+
+// Tail returns sealed events after position after (-1: from the first), oldest
+// first, at most limit and at most 1,000. Payloads that were destroyed are nil.
+func (s *Store) Tail(ctx context.Context, after int64, limit int) ([]LoggedEvent, error) {
+	return s.events(ctx, `SELECT l.seq, e.id, e.body FROM log_leaf l JOIN log_event e ON e.id = l.event
+		WHERE l.seq > $1 ORDER BY l.seq LIMIT $2`, after, min(limit, maxTail))
+}
+
+// CaseEvents returns the events of a case in the order in which they were
+// appended, pending ones too.
+func (s *Store) CaseEvents(ctx context.Context, caseID string) ([]LoggedEvent, error) {
+	return s.events(ctx, `SELECT coalesce(l.seq, -1), e.id, e.body FROM log_event e LEFT JOIN log_leaf l ON l.event = e.id
+		WHERE e.case_id = $1 AND e.case_id <> '' ORDER BY e.id LIMIT $2`, caseID, maxTail)
+}
+
+func (s *Store) events(ctx context.Context, query string, args ...any) ([]LoggedEvent, error) {
+	var list []LoggedEvent
+	err := s.engine.view(ctx, s, func(t *tx) error {
+		list = nil
+		var ids []int64
+		if err := t.each(query, args, func(r scanner) error {
+			var (
+				e    LoggedEvent
+				id   int64
+				body []byte
+			)
+			if err := r.Scan(&e.Seq, &id, &body); err != nil {
+				return err
+			}
+			l, err := ledger.ParseLeaf(ledger.Leaf(uint64(max(e.Seq, 0)), body))
+			if err != nil {
+				return err
+			}
+			e.Event = bridge.Event{ID: l.ID, At: l.At, Type: l.Type, Request: l.Request, Facts: l.Facts}
+			for _, p := range l.Parties {
+				e.Parties = append(e.Parties, bridge.Party{Role: p.Role, Handle: p.Handle})
+			}
+			list, ids = append(list, e), append(ids, id)
+			return nil
+		}); err != nil {
+			return err
+		}
+		for i, id := range ids {
+			if err := t.each(`SELECT n, payload FROM log_payload WHERE event = $1`, []any{id}, func(r scanner) error {
+				var (
+					n       int
+					payload []byte
+				)
+				err := r.Scan(&n, &payload)
+				if err == nil && n >= 0 && n < len(list[i].Parties) {
+					list[i].Parties[n].Payload = payload
+				}
+				return err
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return list, err
+}

@@ -1,0 +1,113 @@
+package store
+
+import (
+	"github.com/exeunt/exeunt/bridge"
+)
+
+// members is who is in one group.
+type members struct {
+	t     *tx
+	group string
+}
+
+func (t *tx) Members(group string) bridge.Members { return members{t, group} }
+
+func (m members) List(after string, limit int) ([]bridge.Member, error) {
+	query := `SELECT m.member, m.is_group, coalesce(p.user_name, g.display_name, '')
+		FROM members m
+		LEFT JOIN people p ON p.id = m.member
+		LEFT JOIN groups g ON g.id = m.member
+		WHERE m.group_id = $1 AND m.member > $2 ORDER BY m.member`
+	args := []any{m.group, after}
+	if limit > 0 {
+		query, args = query+" LIMIT $3", append(args, limit)
+	}
+	var list []bridge.Member
+	err := m.t.each(query, args, func(s scanner) error {
+		var v bridge.Member
+		err := s.Scan(&v.ID, &v.IsGroup, &v.Display)
+		list = append(list, v)
+		return err
+	})
+	return list, err
+}
+
+// chunk bounds how many ids one statement carries.
+const chunk = 5000
+
+func chunks(ids []string, do func([]string) (int64, error)) (total int, err error) {
+	for len(ids) > 0 {
+		k := min(chunk, len(ids))
+		n, err := do(ids[:k])
+		total += int(n)
+		if err != nil {
+			return total, err
+		}
+		ids = ids[k:]
+	}
+	return total, nil
+}
+
+func (m members) Add(ids ...string) (int, error) {
+	t := m.t
+	ids = distinct(ids)
+	var source string
+	if err := t.get("group", `SELECT source FROM groups WHERE id = $1`, []any{m.group}, &source); err != nil {
+		return 0, err
+	}
+	return chunks(ids, func(part []string) (int64, error) {
+		// A member that is deleted meanwhile leaves a row that names nobody.
+		var known int
+		in := t.in("$2")
+		if err := t.get("member", `SELECT (SELECT count(*) FROM people WHERE source = $1 AND id `+in+`)
+			+ (SELECT count(*) FROM groups WHERE source = $1 AND id `+in+`)`, []any{source, t.list(part)}, &known); err != nil {
+			return 0, err
+		}
+		if known != len(part) {
+			return 0, &bridge.Error{Kind: bridge.KindInvalid, Field: "members", Message: "there is no such member"}
+		}
+		return t.do(`INSERT INTO members (group_id, member, is_group)
+			SELECT $1, id, 1 = 0 FROM people WHERE id `+in+`
+			UNION ALL SELECT $1, id, 1 = 1 FROM groups WHERE id `+in+`
+			ON CONFLICT DO NOTHING`, m.group, t.list(part))
+	})
+}
+
+func (m members) Remove(ids ...string) (int, error) {
+	return chunks(distinct(ids), func(part []string) (int64, error) {
+		return m.t.do(`DELETE FROM members WHERE group_id = $1 AND member `+m.t.in("$2"), m.group, m.t.list(part))
+	})
+}
+
+func (m members) Clear() error {
+	_, err := m.t.do(`DELETE FROM members WHERE group_id = $1`, m.group)
+	return err
+}
+
+func (t *tx) Memberships(ids ...string) (map[string][]bridge.Membership, error) {
+	found := make(map[string][]bridge.Membership)
+	if len(ids) == 0 {
+		return found, nil
+	}
+	err := t.each(`SELECT m.member, g.id, g.display_name FROM members m JOIN groups g ON g.id = m.group_id
+		WHERE m.member `+t.in("$1")+` ORDER BY m.member, g.id`, []any{t.list(ids)}, func(s scanner) error {
+		var id string
+		var v bridge.Membership
+		err := s.Scan(&id, &v.Group, &v.DisplayName)
+		found[id] = append(found[id], v)
+		return err
+	})
+	return found, err
+}
+
+func distinct(ids []string) []string {
+	seen := make(map[string]bool, len(ids))
+	var out []string
+	for _, id := range ids {
+		if !seen[id] {
+			seen[id] = true
+			out = append(out, id)
+		}
+	}
+	return out
+}

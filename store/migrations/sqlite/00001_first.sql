@@ -1,0 +1,208 @@
+-- +goose Up
+
+-- Times are microseconds since 1970 UTC; 0 is "not yet". Ids are UUIDs as text.
+
+CREATE TABLE people (
+    id           TEXT PRIMARY KEY,
+    source       TEXT NOT NULL,
+    handle       BLOB NOT NULL CHECK (length(handle) = 16),
+    user_name    TEXT NOT NULL,
+    external_id  TEXT NOT NULL,
+    display_name TEXT NOT NULL,
+    emails       TEXT NOT NULL, -- JSON array
+    active       INTEGER NOT NULL,
+    resource     BLOB NOT NULL,
+    version      INTEGER NOT NULL,
+    created      INTEGER NOT NULL,
+    modified     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX people_in_order ON people (source, created, id);
+
+-- What people are looked up by: one row a value, normalised.
+CREATE TABLE people_keys (
+    source    TEXT NOT NULL,
+    attribute TEXT NOT NULL,
+    value     TEXT NOT NULL,
+    id        TEXT NOT NULL REFERENCES people ON DELETE CASCADE,
+    PRIMARY KEY (source, attribute, value, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX people_keys_of ON people_keys (id);
+CREATE UNIQUE INDEX people_user_name ON people_keys (source, value) WHERE attribute = 'userName';
+
+CREATE TABLE groups (
+    id           TEXT PRIMARY KEY,
+    source       TEXT NOT NULL,
+    display_name TEXT NOT NULL,
+    external_id  TEXT NOT NULL,
+    resource     BLOB NOT NULL,
+    version      INTEGER NOT NULL,
+    created      INTEGER NOT NULL,
+    modified     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX groups_in_order ON groups (source, created, id);
+
+CREATE TABLE groups_keys (
+    source    TEXT NOT NULL,
+    attribute TEXT NOT NULL,
+    value     TEXT NOT NULL,
+    id        TEXT NOT NULL REFERENCES groups ON DELETE CASCADE,
+    PRIMARY KEY (source, attribute, value, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX groups_keys_of ON groups_keys (id);
+
+CREATE TABLE members (
+    group_id TEXT NOT NULL REFERENCES groups ON DELETE CASCADE,
+    member   TEXT NOT NULL, -- a person or a group
+    is_group INTEGER NOT NULL,
+    PRIMARY KEY (group_id, member)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX members_of ON members (member);
+
+CREATE TABLE cases (
+    id         TEXT PRIMARY KEY,
+    source     TEXT NOT NULL,
+    person     TEXT NOT NULL,
+    handle     BLOB NOT NULL CHECK (length(handle) = 16),
+    who        TEXT NOT NULL, -- JSON
+    "trigger"  TEXT NOT NULL,
+    state      TEXT NOT NULL,
+    ordered_by TEXT NOT NULL, -- JSON
+    opened     INTEGER NOT NULL,
+    closed     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX cases_in_order ON cases (opened, id);
+CREATE INDEX cases_by_state ON cases (state, opened, id);
+CREATE INDEX cases_of ON cases (source, person);
+
+-- By what a leaver who comes back under a new id is recognised.
+CREATE TABLE cases_keys (
+    source    TEXT NOT NULL,
+    attribute TEXT NOT NULL,
+    value     TEXT NOT NULL,
+    id        TEXT NOT NULL REFERENCES cases,
+    PRIMARY KEY (source, attribute, value, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX cases_keys_of ON cases_keys (id);
+
+CREATE TABLE actions (
+    seq      INTEGER PRIMARY KEY AUTOINCREMENT,
+    id       TEXT NOT NULL UNIQUE,
+    case_id  TEXT NOT NULL REFERENCES cases,
+    app      TEXT NOT NULL,
+    person   TEXT NOT NULL,
+    effect   TEXT NOT NULL,
+    state    TEXT NOT NULL,
+    ordered  INTEGER NOT NULL,
+    due      INTEGER NOT NULL,
+    deadline INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    checks   INTEGER NOT NULL,
+    problem  TEXT NOT NULL,
+    done     TEXT NOT NULL, -- JSON
+    checked  TEXT NOT NULL, -- JSON
+    settled  INTEGER NOT NULL
+) STRICT;
+CREATE INDEX actions_of_case ON actions (case_id);
+CREATE INDEX actions_of_lane ON actions (app, person, seq) WHERE state IN ('waiting', 'pending_check', 'stuck');
+CREATE INDEX actions_by_state ON actions (app, state, due);
+
+CREATE TABLE accounts (
+    app        TEXT NOT NULL,
+    person     TEXT NOT NULL,
+    id         TEXT NOT NULL,
+    login      TEXT NOT NULL,
+    matched_by TEXT NOT NULL,
+    PRIMARY KEY (app, person)
+) STRICT, WITHOUT ROWID;
+
+-- One account's queue of actions. turn rises with each new job, and fences off
+-- the old one. live: a job has it. wake_at: when the job looks again; 0 while
+-- it is at work.
+CREATE TABLE lanes (
+    app     TEXT NOT NULL,
+    person  TEXT NOT NULL,
+    turn    INTEGER NOT NULL,
+    live    INTEGER NOT NULL,
+    wake_at INTEGER NOT NULL,
+    PRIMARY KEY (app, person)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tokens (
+    id       TEXT PRIMARY KEY,
+    source   TEXT NOT NULL,
+    hash     BLOB NOT NULL CHECK (length(hash) = 32),
+    created  INTEGER NOT NULL,
+    used_day INTEGER NOT NULL, -- days since 1970; 0 is never
+    revoked  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tokens_of ON tokens (source, created);
+
+-- The log. body is the leaf without its position, which is given when it is
+-- sealed.
+CREATE TABLE log_event (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    event_id BLOB NOT NULL UNIQUE CHECK (length(event_id) = 16),
+    at       INTEGER NOT NULL,
+    type     INTEGER NOT NULL,
+    case_id  TEXT NOT NULL,
+    body     BLOB NOT NULL
+) STRICT;
+CREATE INDEX log_event_of_case ON log_event (case_id, id) WHERE case_id <> '';
+
+-- Personal data of events: outside the log, and destroyed without touching it.
+CREATE TABLE log_payload (
+    event   INTEGER NOT NULL REFERENCES log_event,
+    n       INTEGER NOT NULL, -- position among the event's parties
+    role    INTEGER NOT NULL,
+    handle  BLOB NOT NULL CHECK (length(handle) = 16),
+    opening BLOB NOT NULL CHECK (length(opening) = 64),
+    payload BLOB NOT NULL,
+    PRIMARY KEY (event, n)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX log_payload_of ON log_payload (handle);
+
+CREATE TABLE log_pending (event INTEGER PRIMARY KEY REFERENCES log_event) STRICT;
+CREATE TABLE log_leaf (
+    seq   INTEGER PRIMARY KEY,
+    event INTEGER NOT NULL UNIQUE REFERENCES log_event
+) STRICT;
+CREATE TABLE log_node (id INTEGER PRIMARY KEY, hash BLOB NOT NULL CHECK (length(hash) = 32)) STRICT; -- id: tlog.StoredHashIndex
+CREATE TABLE log_checkpoint (size INTEGER PRIMARY KEY, note BLOB NOT NULL) STRICT;
+
+-- With recursive_triggers on, the delete triggers refuse REPLACE too.
+-- +goose StatementBegin
+CREATE TRIGGER log_event_update BEFORE UPDATE ON log_event BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER log_event_delete BEFORE DELETE ON log_event BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER log_event_position BEFORE INSERT ON log_event WHEN NEW.id <> -1 AND NEW.id <= (SELECT coalesce(max(id), 0) FROM log_event) BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER log_leaf_update BEFORE UPDATE ON log_leaf BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER log_leaf_delete BEFORE DELETE ON log_leaf BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER log_leaf_position BEFORE INSERT ON log_leaf WHEN NEW.seq IS NOT (SELECT coalesce(max(seq) + 1, 0) FROM log_leaf) BEGIN SELECT RAISE(ABORT, 'the log has no gaps'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER log_node_update BEFORE UPDATE ON log_node BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER log_node_delete BEFORE DELETE ON log_node BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER log_node_position BEFORE INSERT ON log_node WHEN NEW.id IS NOT (SELECT coalesce(max(id) + 1, 0) FROM log_node) BEGIN SELECT RAISE(ABORT, 'the log has no gaps'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER log_checkpoint_update BEFORE UPDATE ON log_checkpoint BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER log_checkpoint_delete BEFORE DELETE ON log_checkpoint BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER log_checkpoint_position BEFORE INSERT ON log_checkpoint WHEN NEW.size <= (SELECT coalesce(max(size), 0) FROM log_checkpoint) BEGIN SELECT RAISE(ABORT, 'the log does not shrink'); END;
+-- +goose StatementEnd

@@ -1,0 +1,310 @@
+package storetest
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/store"
+)
+
+func putCases(t *testing.T, s *store.Store, list ...bridge.Case) {
+	t.Helper()
+	must(t, s, func(tx bridge.Tx) error {
+		for _, c := range list {
+			if err := tx.PutCase(c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func ids(list []bridge.Case) (out []string) {
+	for _, c := range list {
+		out = append(out, c.ID)
+	}
+	return out
+}
+
+func cases(t *testing.T, s *store.Store) {
+	var list []bridge.Case
+	for i := range 5 {
+		list = append(list, newCase(newPerson("ada"), start.Add(time.Duration(i)*time.Second)))
+	}
+	list[1].State, list[1].Closed = bridge.CaseClosed, start.Add(time.Hour)
+	putCases(t, s, list...)
+	see(t, s, func(tx bridge.Tx) error {
+		got, err := tx.Case(list[1].ID)
+		if diff := cmp.Diff(list[1], got); diff != "" {
+			t.Error(diff)
+		}
+		return err
+	})
+	for _, c := range []struct {
+		name   string
+		states []bridge.CaseState
+		before time.Time
+		limit  int
+		want   []string
+	}{
+		{"newest first", nil, time.Time{}, 2, []string{list[4].ID, list[3].ID}},
+		{"before", nil, list[3].Opened, 2, []string{list[2].ID, list[1].ID}},
+		{"by state", []bridge.CaseState{bridge.CaseClosed, bridge.CaseStuck}, time.Time{}, 9, []string{list[1].ID}},
+	} {
+		see(t, s, func(tx bridge.Tx) error {
+			got, err := tx.Cases(c.states, c.before, c.limit)
+			if diff := cmp.Diff(c.want, ids(got)); diff != "" {
+				t.Error(c.name, diff)
+			}
+			return err
+		})
+	}
+	list[0].State = bridge.CaseRunning
+	putCases(t, s, list[0])
+	see(t, s, func(tx bridge.Tx) error {
+		got, err := tx.Case(list[0].ID)
+		if got.State != bridge.CaseRunning {
+			t.Errorf("state %s after replacing it", got.State)
+		}
+		return err
+	})
+	wantKind(t, s.View(t.Context(), func(tx bridge.Tx) error { _, err := tx.Case("none"); return err }), bridge.KindNotFound)
+}
+
+func casesOf(t *testing.T, s *store.Store) {
+	ada := newPerson("ada")
+	left := newCase(ada, start)
+	older := newCase(ada, start.Add(-time.Hour))
+	cancelled := newCase(newPerson("ada"), start.Add(time.Minute))
+	putCases(t, s, left, older, cancelled)
+	cancelled.State = bridge.CaseCancelled
+	putCases(t, s, cancelled)
+	foreign := newCase(ada, start)
+	foreign.Source = "other"
+	putCases(t, s, foreign)
+	for _, c := range []struct {
+		name string
+		who  bridge.Person
+		want []string
+	}{
+		{"the same person", bridge.Person{ID: ada.ID}, []string{left.ID, older.ID}},
+		{"the same user name", bridge.Person{UserName: "ADA"}, []string{left.ID, older.ID}},
+		{"the same external id", bridge.Person{UserName: "new", ExternalID: "x-ada"}, []string{left.ID, older.ID}},
+		{"a shared address", bridge.Person{UserName: "new", Emails: []string{"q@example.org", "ADA@home.example"}}, []string{left.ID, older.ID}},
+		{"only a shared display name", bridge.Person{UserName: "new", DisplayName: "Somebody"}, nil},
+	} {
+		must(t, s, func(tx bridge.Tx) error {
+			got, err := tx.CasesOf(source, c.who.ID, c.who.Keys())
+			if diff := cmp.Diff(c.want, ids(got)); diff != "" {
+				t.Error(c.name, diff)
+			}
+			return err
+		})
+	}
+}
+
+func openCases(t *testing.T, s *store.Store) {
+	var list []bridge.Case
+	for i := range 12 {
+		list = append(list, newCase(newPerson("ada"), start.Add(time.Duration(i)*time.Second)))
+	}
+	putCases(t, s, list...)
+	planned := make(map[string]int)
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for {
+				n := 0
+				if err := s.Update(t.Context(), func(tx bridge.Tx) error {
+					got, err := tx.OpenCases(2)
+					if err != nil {
+						return err
+					}
+					n = len(got)
+					for _, c := range got {
+						c.State = bridge.CaseRunning
+						if err := tx.PutCase(c); err != nil {
+							return err
+						}
+						mu.Lock()
+						planned[c.ID]++
+						mu.Unlock()
+					}
+					return nil
+				}); err != nil {
+					t.Error(err)
+					return
+				}
+				if n == 0 {
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	see(t, s, func(tx bridge.Tx) error {
+		got, err := tx.OpenCases(10)
+		if len(got) != 0 || len(planned) != 12 {
+			t.Errorf("%d still open, %d planned", len(got), len(planned))
+		}
+		return err
+	})
+	for id, n := range planned {
+		if n != 1 {
+			t.Errorf("case %s was claimed %d times", id, n)
+		}
+	}
+}
+
+func actions(t *testing.T, s *store.Store) {
+	p := newPerson("ada")
+	c, over := newCase(p, start), newCase(p, start)
+	over.State = bridge.CaseClosed
+	putCases(t, s, c, over)
+	var list []*bridge.Action
+	must(t, s, func(tx bridge.Tx) error {
+		list = nil
+		for _, a := range []bridge.Action{newAction(c, "b"), newAction(c, "a"), newAction(c, "a"), newAction(over, "a"), newAction(c, "a")} {
+			a.Done = bridge.Receipt{Summary: "200", Status: 200, Ref: "r", At: start, Took: time.Millisecond}
+			if err := tx.PutAction(&a); err != nil {
+				return err
+			}
+			list = append(list, &a)
+		}
+		return nil
+	})
+	for i := 1; i < len(list); i++ {
+		if list[i].Seq <= list[i-1].Seq {
+			t.Fatalf("seq %d after %d", list[i].Seq, list[i-1].Seq)
+		}
+	}
+	list[2].State, list[3].State, list[4].State = bridge.ActionStuck, bridge.ActionStuck, bridge.ActionVerified
+	list[4].Settled, list[4].Attempts, list[4].Checks, list[4].Problem = start.Add(time.Second), 2, 3, "none"
+	list[4].Checked = bridge.Receipt{Summary: "404", Status: 404, At: start}
+	must(t, s, func(tx bridge.Tx) error {
+		for _, a := range list[2:] {
+			if err := tx.PutAction(a); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	see(t, s, func(tx bridge.Tx) error {
+		got, err := tx.Actions(c.ID)
+		if diff := cmp.Diff([]bridge.Action{*list[1], *list[2], *list[4], *list[0]}, got); diff != "" {
+			t.Error(diff)
+		}
+		if err != nil {
+			return err
+		}
+		got, err = tx.LaneActions(bridge.Lane{App: "a", Person: p.ID})
+		if diff := cmp.Diff([]bridge.Action{*list[1], *list[2]}, got); diff != "" {
+			t.Error("open, or stuck in a case that is not over:", diff)
+		}
+		return err
+	})
+	gone := newAction(c, "a")
+	gone.Seq = 9999
+	wantKind(t, s.Update(t.Context(), func(tx bridge.Tx) error { return tx.PutAction(&gone) }), bridge.KindNotFound)
+}
+
+func accounts(t *testing.T, s *store.Store) {
+	l := bridge.Lane{App: "a", Person: "p"}
+	read := func() (a bridge.Account, err error) {
+		err = s.View(t.Context(), func(tx bridge.Tx) error { a, err = tx.Account(l); return err })
+		return a, err
+	}
+	_, err := read()
+	wantKind(t, err, bridge.KindNotFound)
+	for _, want := range []bridge.Account{{ID: "7", Login: "ada", Match: "userName"}, {ID: "8"}} {
+		must(t, s, func(tx bridge.Tx) error { return tx.PutAccount(l, want) })
+		if got, err := read(); got != want || err != nil {
+			t.Errorf("got %+v, %v", got, err)
+		}
+	}
+	must(t, s, func(tx bridge.Tx) error { return tx.PutAccount(l, bridge.Account{}) })
+	_, err = read()
+	wantKind(t, err, bridge.KindNotFound)
+}
+
+func tokens(t *testing.T, s *store.Store) {
+	ctx := t.Context()
+	want := store.Token{ID: "t1", Source: source, Hash: [32]byte{1, 2, 3}, Created: start}
+	if err := s.PutToken(ctx, want, newEvent(bridge.TokenIssued, "")); err != nil {
+		t.Fatal(err)
+	}
+	wantKind(t, s.PutToken(ctx, want), bridge.KindConflict)
+	if got, err := s.Token(ctx, "t1"); err != nil || got != want {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+	if err := s.PutToken(ctx, store.Token{ID: "t2", Source: "other", Created: start}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Tokens(ctx, source); err != nil || len(got) != 1 || got[0] != want {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+	if got, err := s.Tokens(ctx, ""); err != nil || len(got) != 2 {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+	for range 2 {
+		if err := s.TouchToken(ctx, "t1"); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.RevokeToken(ctx, "t1", newEvent(bridge.TokenRevoked, "")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := s.Token(ctx, "t1")
+	if err != nil || got.Revoked.IsZero() || got.Used.IsZero() || got.Used.Hour() != 0 {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+	_, err = s.Token(ctx, "none")
+	wantKind(t, err, bridge.KindNotFound)
+	wantKind(t, s.RevokeToken(ctx, "none"), bridge.KindNotFound)
+	if _, err := s.Seal(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if events, err := s.Tail(ctx, -1, 10); err != nil || len(events) != 2 {
+		t.Fatalf("%d events of one issued and one revoked token: %v", len(events), err)
+	}
+}
+
+func stats(t *testing.T, s *store.Store) {
+	c := newCase(newPerson("ada"), start)
+	putCases(t, s, c)
+	must(t, s, func(tx bridge.Tx) error {
+		for _, due := range []time.Duration{time.Second, 0} {
+			a := newAction(c, "a")
+			a.Due = start.Add(due)
+			if err := tx.PutAction(&a); err != nil {
+				return err
+			}
+		}
+		settled := newAction(c, "b")
+		settled.State = bridge.ActionVerified
+		if err := tx.PutAction(&settled); err != nil {
+			return err
+		}
+		return tx.Append(newEvent(bridge.CaseOpened, c.ID))
+	})
+	if _, err := s.Seal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Stats(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.WAL, got.Waiting = 0, 0
+	if diff := cmp.Diff(store.Stats{
+		Cases:   map[bridge.CaseState]int{bridge.CaseOpen: 1},
+		Actions: map[string]map[bridge.ActionState]int{"a": {bridge.ActionWaiting: 2}, "b": {bridge.ActionVerified: 1}},
+		Oldest:  map[string]time.Time{"a": start}, Size: 1,
+	}, got); diff != "" {
+		t.Error(diff)
+	}
+}

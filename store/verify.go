@@ -1,0 +1,145 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/store/ledger"
+)
+
+// VerifyOptions is what whoever verifies brings along.
+type VerifyOptions struct {
+	VerifierKey string // of the log; that of Options.LogKey if ""
+	Held        []byte // a signed checkpoint kept elsewhere; nil if there is none
+}
+
+// LogReport is what [Store.VerifyLog] proved.
+type LogReport struct {
+	ledger.Report
+	Pending  int64 // events that are not in the tree yet
+	Payloads int64 // personal data kept beside the log that agrees with it
+}
+
+// VerifyLog reads the whole log back, on one snapshot, and recomputes it. The
+// error is a *ledger.EvidenceError if the log is not what was logged and
+// signed.
+func (s *Store) VerifyLog(ctx context.Context, opts VerifyOptions) (LogReport, error) {
+	if opts.VerifierKey == "" && s.opts.LogKey != nil {
+		opts.VerifierKey = s.opts.LogKey.VerifierKey()
+	}
+	var report LogReport
+	err := s.engine.view(ctx, s, func(t *tx) (err error) {
+		if report.Pending, err = t.accounted(); err != nil {
+			return err
+		}
+		if report.Report, err = ledger.Verify(logSource{t}, ledger.Options{
+			VerifierKey: opts.VerifierKey, Held: opts.Held, DistinctIDs: true}); err != nil {
+			return err
+		}
+		report.Payloads, err = t.openings()
+		return err
+	})
+	if err != nil {
+		return LogReport{}, err
+	}
+	return report, nil
+}
+
+// accounted sees to it that every event is in the tree or pending, and none
+// in both; it returns how many are pending.
+func (t *tx) accounted() (pending int64, err error) {
+	var events, leaves, both int64
+	if err := t.get("log", `SELECT (SELECT count(*) FROM log_event), (SELECT count(*) FROM log_leaf),
+		(SELECT count(*) FROM log_pending), (SELECT count(*) FROM log_pending p JOIN log_leaf l ON l.event = p.event)`,
+		nil, &events, &leaves, &pending, &both); err != nil {
+		return 0, err
+	}
+	if both != 0 || events != leaves+pending {
+		return 0, &ledger.EvidenceError{Fault: ledger.FaultMissing, At: leaves,
+			Message: fmt.Sprintf("there are %d events, but %d in the tree and %d pending", events, leaves, pending)}
+	}
+	return pending, nil
+}
+
+// openings compares the payloads beside the log with its commitments.
+func (t *tx) openings() (n int64, err error) {
+	err = t.each(`SELECT l.seq, e.body, p.role, p.handle, p.opening, p.payload FROM log_payload p
+		JOIN log_leaf l ON l.event = p.event JOIN log_event e ON e.id = p.event ORDER BY p.event`, nil, func(r scanner) error {
+		var (
+			seq              int64
+			role             uint8
+			body, handle, op []byte
+			o                ledger.Opening
+		)
+		if err := t.ctx.Err(); err != nil {
+			return err
+		}
+		if err := r.Scan(&seq, &body, &role, &handle, &op, &o.Payload); err != nil {
+			return err
+		}
+		o.Role = bridge.Role(role)
+		copy(o.Handle[:], handle)
+		copy(o.R[:], op)
+		if err := ledger.CheckOpening(ledger.Leaf(uint64(seq), body), o); err != nil {
+			return &ledger.EvidenceError{Fault: ledger.FaultLeaf, At: seq, Message: "the payload kept beside the event is not what it commits to"}
+		}
+		n++
+		return nil
+	})
+	return n, err
+}
+
+// logSource is the log as package ledger reads it.
+type logSource struct{ t *tx }
+
+func (l logSource) Size() (int64, error) { return l.t.logSize() }
+
+func (l logSource) Leaves(from int64, limit int) (leaves [][]byte, err error) {
+	err = l.t.each(`SELECT l.seq, e.body FROM log_leaf l JOIN log_event e ON e.id = l.event
+		WHERE l.seq >= $1 ORDER BY l.seq LIMIT $2`, []any{from, limit}, func(r scanner) error {
+		var (
+			seq  int64
+			body []byte
+		)
+		if err := l.t.ctx.Err(); err != nil {
+			return err
+		}
+		err := r.Scan(&seq, &body)
+		leaves = append(leaves, ledger.Leaf(uint64(seq), body))
+		return err
+	})
+	return leaves, err
+}
+
+func (l logSource) Hashes(from int64, limit int) (hashes []tlog.Hash, err error) {
+	err = l.t.each(`SELECT id, hash FROM log_node WHERE id >= $1 ORDER BY id LIMIT $2`, []any{from, limit}, func(r scanner) error {
+		var (
+			id int64
+			b  []byte
+			h  tlog.Hash
+		)
+		if err := r.Scan(&id, &b); err != nil {
+			return err
+		}
+		if id != from+int64(len(hashes)) {
+			return errEnough // a gap: what follows is not what was asked for
+		}
+		copy(h[:], b)
+		hashes = append(hashes, h)
+		return nil
+	})
+	return hashes, err
+}
+
+func (l logSource) Checkpoints(after int64, limit int) (notes [][]byte, err error) {
+	err = l.t.each(`SELECT note FROM log_checkpoint WHERE size > $1 ORDER BY size LIMIT $2`, []any{after, limit}, func(r scanner) error {
+		var note []byte
+		err := r.Scan(&note)
+		notes = append(notes, note)
+		return err
+	})
+	return notes, err
+}
