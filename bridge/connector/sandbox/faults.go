@@ -3,6 +3,7 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"path"
 	"slices"
@@ -26,10 +27,13 @@ const (
 
 var kinds = []Kind{Slow, Fail, Drop, Lost, Lie, Ignore, Stale}
 
+// Writes as the method of a fault is every method but GET and HEAD.
+const Writes = "write"
+
 // Fault is one thing that goes wrong.
 type Fault struct {
 	Kind   Kind   `json:"kind"`
-	Method string `json:"method,omitempty"` // "" is any
+	Method string `json:"method,omitempty"` // "" is any; or Writes
 	Path   string `json:"path,omitempty"`   // as for path.Match, "/scim/v2/Users/*"; "" is any
 
 	Times int      `json:"times,omitempty"` // how many requests it meets; 0 is all
@@ -38,6 +42,7 @@ type Fault struct {
 
 	Status int               `json:"status,omitempty"` // of Fail; 0 is 503
 	Header map[string]string `json:"header,omitempty"` // of Fail
+	Body   string            `json:"body,omitempty"`   // of Fail
 	Wait   int               `json:"wait,omitempty"`   // of Fail: Retry-After in seconds …
 	AsDate bool              `json:"asDate,omitempty"` // … told as a date
 }
@@ -57,7 +62,8 @@ func (f Fault) Validate() error {
 }
 
 func (f Fault) meets(method, p string) bool {
-	if f.Method != "" && f.Method != method {
+	if f.Method == Writes && (method == http.MethodGet || method == http.MethodHead) ||
+		f.Method != Writes && f.Method != "" && f.Method != method {
 		return false
 	}
 	if f.Path == "" {
@@ -83,6 +89,7 @@ func (f Fault) fail(w http.ResponseWriter) {
 		status = http.StatusServiceUnavailable
 	}
 	w.WriteHeader(status)
+	io.WriteString(w, f.Body)
 }
 
 // Faults is what goes wrong in an app at present. It is safe for concurrent use.

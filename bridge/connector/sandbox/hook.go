@@ -22,7 +22,8 @@ import (
 //
 // "exeunt.check" is answered with {"state": "shut" | "open"}: shut if the effect
 // it asks about was done and not undone; asked about a restore, open if it was.
-// "exeunt.probe" is confirmed and changes nothing.
+// "exeunt.probe" is confirmed and changes nothing. Every other message with a new
+// id is a change on record: a sender that gives one order two ids is found out.
 type Hook struct{ *App }
 
 // StartHook starts one. Users of the options are not used: it takes what comes.
@@ -125,15 +126,12 @@ func (m *mailbox) take(message Message, account, effect string) {
 	}
 	m.seen[message.ID] = true
 	m.messages = append(m.messages, message)
-	had := m.effects[account]
-	if slices.Contains(had, effect) {
-		return
-	}
+	had := slices.DeleteFunc(slices.Clone(m.effects[account]), func(e string) bool { return e == effect })
 	if effect == "restore" {
 		had = nil
 	} else {
-		had = slices.DeleteFunc(slices.Clone(had), func(e string) bool { return e == "restore" })
+		had = slices.DeleteFunc(had, func(e string) bool { return e == "restore" })
 	}
-	m.effects[account] = append(slices.Clone(had), effect)
+	m.effects[account] = append(had, effect)
 	m.done = append(m.done, Change{account, effect, time.Now()})
 }

@@ -1,0 +1,95 @@
+package connector
+
+import (
+	"bytes"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/exeunt/exeunt/bridge"
+)
+
+// good has the smallest useful configuration of each protocol.
+var good = map[string]string{
+	"scim": "base_url: https://app.example.com/scim/v2\ntoken: t\nallow_networks: [10.0.0.0/8]\n",
+	"webhook": "url: https://hooks.example.com/x\nsecrets: [whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0]\n" +
+		"effects: [lock]\ncheck: true\nca_file: ''\n",
+}
+
+func TestEveryProtocol(t *testing.T) {
+	for _, name := range Protocols() {
+		t.Run(name, func(t *testing.T) {
+			text, ok := good[name]
+			if !ok {
+				t.Fatal("no configuration to test with")
+			}
+			c := Config(name)
+			if err := yaml.NewDecoder(strings.NewReader(text), yaml.Strict()).Decode(c); err != nil {
+				t.Fatal(err)
+			}
+			if problems := c.Validate(); len(problems) > 0 {
+				t.Fatal(problems)
+			}
+			opened, err := Open(name, c, "crm")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(opened.Capabilities()) == 0 {
+				t.Error("offers nothing")
+			}
+			if reflect.DeepEqual(Config(name), c) {
+				t.Error("Config does not return a fresh one")
+			}
+
+			err = yaml.NewDecoder(strings.NewReader(text+"colour: red\n"), yaml.Strict()).Decode(Config(name))
+			if err == nil || !strings.Contains(err.Error(), "colour") {
+				t.Errorf("an unknown key is not refused: %v", err)
+			}
+			empty := Config(name)
+			problems := empty.Validate()
+			if len(problems) < 2 {
+				t.Errorf("empty: only %v", problems)
+			}
+			for _, p := range problems {
+				if p.Kind != bridge.KindInvalid || p.Field == "" || p.Message == "" {
+					t.Errorf("%+v", p)
+				}
+			}
+			if _, err := Open(name, empty, "crm"); err == nil {
+				t.Error("an empty configuration was opened")
+			}
+		})
+	}
+}
+
+func TestSecretsStayHidden(t *testing.T) {
+	c := Config("scim")
+	if err := yaml.Unmarshal([]byte("base_url: https://app.example.com\ntoken: opensesame\n"), c); err != nil {
+		t.Fatal(err)
+	}
+	text, err := yaml.Marshal(c)
+	if err != nil || bytes.Contains(text, []byte("opensesame")) || !bytes.Contains(text, []byte("***")) {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	if _, err := Open("ldap", nil, "crm"); !bridge.IsKind(err, bridge.KindInvalid) || !strings.Contains(err.Error(), "webhook") {
+		t.Error(err)
+	}
+	if Config("ldap") != nil {
+		t.Error("there is a configuration of nothing")
+	}
+	if _, err := Open("scim", Config("webhook"), "crm"); err == nil {
+		t.Error("a configuration of another protocol was taken")
+	}
+	if _, err := Open("scim", nil, "crm"); err == nil {
+		t.Error("no configuration was taken")
+	}
+	if !slices.IsSorted(Protocols()) {
+		t.Error("the list is not in order")
+	}
+}
