@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/exeunt/exeunt/bridge"
@@ -22,30 +23,19 @@ type Config struct {
 	call.Egress `yaml:",inline"`
 }
 
-// Validate returns every mistake in c, by field. It reads the recipe.
-func (c Config) Validate() []*bridge.Error {
-	problems := c.Egress.Validate()
-	r, err := c.load()
-	if err != nil {
-		return append(problems, err)
-	}
-	problems = append(problems, c.checkParams(r)...)
-	return append(problems, c.checkSecrets(r)...)
+// Validate returns every mistake in c. Field is the path in YAML. It reads the
+// recipe.
+func (c *Config) Validate() []*bridge.Error {
+	_, problems := c.read()
+	return problems
 }
 
-// Open returns the connector of the app with the given name. Its errors are
-// those of Validate, joined.
-func Open(c Config, name string) (bridge.Connector, error) {
-	var mistakes []error
-	for _, p := range c.Validate() {
-		mistakes = append(mistakes, p)
-	}
-	if mistakes != nil {
-		return nil, errors.Join(mistakes...)
-	}
-	r, bad := c.load()
-	if bad != nil {
-		return nil, bad
+// Open returns the connector of the app that c describes. It asks nobody. Its
+// error is the first of Validate's.
+func (c *Config) Open() (bridge.Connector, error) {
+	r, problems := c.read()
+	if len(problems) > 0 {
+		return nil, problems[0]
 	}
 	out, err := call.New(call.Config{Egress: c.Egress, Resets: r.resets()})
 	if err != nil {
@@ -54,7 +44,17 @@ func Open(c Config, name string) (bridge.Connector, error) {
 	return assemble(r, r.complete(c.Params), c.Secrets, out, time.Now)
 }
 
-func (c Config) load() (*Recipe, *bridge.Error) {
+func (c *Config) read() (*Recipe, []*bridge.Error) {
+	problems := c.Egress.Validate()
+	r, bad := c.load()
+	if bad != nil {
+		return nil, append(problems, bad)
+	}
+	problems = append(problems, c.checkParams(r)...)
+	return r, append(problems, c.checkSecrets(r)...)
+}
+
+func (c *Config) load() (*Recipe, *bridge.Error) {
 	if c.Recipe == "" {
 		return nil, invalid("recipe", "is required: the name of a built-in recipe, or the path of a file")
 	}
@@ -83,7 +83,7 @@ func (r *Recipe) complete(given map[string]string) map[string]string {
 	return out
 }
 
-func (c Config) checkParams(r *Recipe) (problems []*bridge.Error) {
+func (c *Config) checkParams(r *Recipe) (problems []*bridge.Error) {
 	known := slices.Sorted(maps.Keys(r.Params))
 	for _, name := range slices.Sorted(maps.Keys(c.Params)) {
 		if _, ok := r.Params[name]; !ok {
@@ -113,7 +113,7 @@ func (c Config) checkParams(r *Recipe) (problems []*bridge.Error) {
 	return problems
 }
 
-func (c Config) checkSecrets(r *Recipe) (problems []*bridge.Error) {
+func (c *Config) checkSecrets(r *Recipe) (problems []*bridge.Error) {
 	names := r.Auth.secrets()
 	for _, name := range slices.Sorted(maps.Keys(c.Secrets)) {
 		if !slices.Contains(names, name) {
@@ -121,8 +121,11 @@ func (c Config) checkSecrets(r *Recipe) (problems []*bridge.Error) {
 		}
 	}
 	for _, name := range names {
-		if c.Secrets[name] == "" {
-			problems = append(problems, invalid("secrets."+name, "is required by the recipe"))
+		field, value := "secrets."+name, string(c.Secrets[name])
+		if value == "" {
+			problems = append(problems, invalid(field, "is required by the recipe"))
+		} else if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) {
+			problems = append(problems, invalid(field, "must be printable ASCII; perhaps there is a line break at its end"))
 		}
 	}
 	return problems

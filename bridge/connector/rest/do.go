@@ -19,7 +19,7 @@ func (c *connector) Do(ctx context.Context, o bridge.Order) (bridge.Receipt, err
 		return bridge.Receipt{}, err
 	}
 	v := c.account(o)
-	var done evidence
+	done := evidence{effect: o.Effect}
 	for _, a := range actions {
 		if a.CheckFirst {
 			proof, err := c.proven(ctx, a, v)
@@ -88,6 +88,9 @@ func (c *connector) send(ctx context.Context, s *Step, key string, v vars, done 
 	a, class, needs, err := c.exchange(ctx, r, accept{s.OK, s.Success, s.Already}, v)
 	if err != nil {
 		return err
+	}
+	if class == NotFound && done.effect == bridge.Restore {
+		return bridge.Permanent(fmt.Errorf("%s answered %d: the account is gone", r.Name, a.Status))
 	}
 	switch class {
 	case fine:
@@ -159,8 +162,9 @@ func (c *connector) poll(ctx context.Context, p *Poll, v vars, done *evidence) e
 // names requests as the recipe does, so that no value gets into it.
 type evidence struct {
 	bridge.Receipt
-	last  string
-	times int
+	effect bridge.Effect
+	last   string
+	times  int
 }
 
 // note adds an answer. The last one decides status and reference, the first the time.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -52,7 +53,7 @@ func newEnv() (*cel.Env, error) {
 		cel.OptionalTypes(),
 		ext.Strings(),
 		ext.Encoders(),
-		ext.NativeTypes(&Subject{}, &User{}, ext.ParseStructTags(true)),
+		ext.NativeTypes(reflect.TypeFor[Subject](), reflect.TypeFor[User](), ext.ParseStructTags(true)),
 		cel.CrossTypeNumericComparisons(true),
 		cel.ParserExpressionSizeLimit(maxSource),
 		cel.Variable("params", cel.MapType(cel.StringType, cel.StringType)),
