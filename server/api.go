@@ -1,0 +1,207 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"github.com/exeunt/exeunt/bridge"
+)
+
+// Case is a case as the API and the command line show it.
+type Case struct {
+	ID      string             `json:"id"`
+	Source  string             `json:"source"`
+	Trigger bridge.Trigger     `json:"trigger"`
+	State   bridge.CaseState   `json:"state"`
+	Who     bridge.Identifiers `json:"who"`
+	Handle  string             `json:"handle"` // the person's name in the log
+	By      string             `json:"by"`     // id of the token that ordered it
+	Request string             `json:"request,omitempty"`
+	Opened  time.Time          `json:"opened"`
+	Closed  *time.Time         `json:"closed,omitempty"`
+	Actions []Action           `json:"actions,omitempty"` // absent in lists
+}
+
+// Action is an action as the API and the command line show it.
+type Action struct {
+	ID       string             `json:"id"`
+	App      string             `json:"app"`
+	Effect   bridge.Effect      `json:"effect"`
+	State    bridge.ActionState `json:"state"`
+	Attempts int                `json:"attempts"`
+	Checks   int                `json:"checks"`
+	Ordered  time.Time          `json:"ordered"`
+	Due      time.Time          `json:"due"`
+	Deadline time.Time          `json:"deadline"`
+	Settled  *time.Time         `json:"settled,omitempty"`
+	Problem  string             `json:"problem,omitempty"`
+	Done     *bridge.Receipt    `json:"done,omitempty"`    // what the app answered
+	Checked  *bridge.Receipt    `json:"checked,omitempty"` // what proved it
+}
+
+// ShowCase brings a case and its actions into the form in which it is shown.
+func ShowCase(c bridge.Case, actions []bridge.Action) Case {
+	shown := Case{ID: c.ID, Source: c.Source, Trigger: c.Trigger, State: c.State, Who: c.Who,
+		Handle: c.Handle.String(), By: c.By.Token, Request: c.By.Request, Opened: c.Opened, Closed: moment(c.Closed)}
+	for _, a := range actions {
+		shown.Actions = append(shown.Actions, Action{ID: a.ID, App: a.Lane.App, Effect: a.Effect, State: a.State,
+			Attempts: a.Attempts, Checks: a.Checks, Ordered: a.Ordered, Due: a.Due, Deadline: a.Deadline,
+			Settled: moment(a.Settled), Problem: a.Problem, Done: receipt(a.Done), Checked: receipt(a.Checked)})
+	}
+	return shown
+}
+
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+func receipt(r bridge.Receipt) *bridge.Receipt {
+	if r == (bridge.Receipt{}) {
+		return nil
+	}
+	return &r
+}
+
+// listCases answers GET /v1/cases?state=stuck&before=2026-01-02T15:04:05Z&limit=100:
+// cases in any of the states, newest first.
+func (s *Server) listCases(c echo.Context) error {
+	states, before, limit, err := casesQuery(c)
+	if err != nil {
+		return err
+	}
+	list := struct {
+		Cases []Case `json:"cases"`
+	}{[]Case{}}
+	err = s.Store.View(c.Request().Context(), func(tx bridge.Tx) error {
+		found, err := tx.Cases(states, before, limit)
+		for _, one := range found {
+			list.Cases = append(list.Cases, ShowCase(one, nil))
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, list)
+}
+
+func casesQuery(c echo.Context) (states []bridge.CaseState, before time.Time, limit int, err error) {
+	limit = 100
+	for name, values := range c.QueryParams() {
+		for _, v := range values {
+			switch name {
+			case "state":
+				if state := bridge.CaseState(v); slices.Contains(bridge.CaseStates, state) {
+					states = append(states, state)
+					continue
+				}
+				err = &bridge.Error{Kind: bridge.KindInvalid, Field: name, Message: "is one of open, running, stuck, closed, cancelled"}
+			case "before":
+				if before, err = time.Parse(time.RFC3339Nano, v); err != nil {
+					err = &bridge.Error{Kind: bridge.KindInvalid, Field: name, Message: "is a time such as 2026-01-02T15:04:05Z"}
+				}
+			case "limit":
+				if limit, err = strconv.Atoi(v); err != nil || limit < 1 || limit > 1000 {
+					err = &bridge.Error{Kind: bridge.KindInvalid, Field: name, Message: "is a number from 1 to 1000"}
+				}
+			default:
+				err = bridge.Errorf(bridge.KindInvalid, "known parameters are state, before and limit")
+			}
+			if err != nil {
+				return nil, time.Time{}, 0, err
+			}
+		}
+	}
+	return states, before, limit, nil
+}
+
+// showCase answers GET /v1/cases/{id}: the case, its actions and receipts.
+func (s *Server) showCase(c echo.Context) error {
+	id, err := caseID(c)
+	if err != nil {
+		return err
+	}
+	var shown Case
+	err = s.Store.View(c.Request().Context(), func(tx bridge.Tx) error {
+		found, err := tx.Case(id)
+		if err != nil {
+			return err
+		}
+		actions, err := tx.Actions(id)
+		shown = ShowCase(found, actions)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, shown)
+}
+
+// retryCase answers POST /v1/cases/{id}/retry.
+func (s *Server) retryCase(c echo.Context) error {
+	id, err := caseID(c)
+	if err != nil {
+		return err
+	}
+	if _, err := s.Operations.RetryCase(c.Request().Context(), id); err != nil {
+		return err
+	}
+	return s.showCase(c)
+}
+
+// restoreCase answers POST /v1/cases/{id}/restore with {"app": "crm"}: it
+// orders the restore that is offered on that app, or with {} on all.
+func (s *Server) restoreCase(c echo.Context) error {
+	id, err := caseID(c)
+	if err != nil {
+		return err
+	}
+	var body struct {
+		App string `json:"app"`
+	}
+	if !readJSON(c, &body) {
+		return bridge.Errorf(bridge.KindInvalid, `the body must be {"app": "name"}, or {} for all apps`)
+	}
+	if body.App != "" && (len(body.App) > 48 || !namePattern.MatchString(body.App)) {
+		return &bridge.Error{Kind: bridge.KindInvalid, Field: "app", Message: "is the name of an app"}
+	}
+	if _, err := s.Operations.AcceptRestore(c.Request().Context(), id, body.App); err != nil {
+		return err
+	}
+	return s.showCase(c)
+}
+
+// checkpoint answers GET /v1/log/checkpoint: the newest signed checkpoint.
+func (s *Server) checkpoint(c echo.Context) error {
+	note, err := s.Checkpoint(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return c.Blob(http.StatusOK, "text/plain; charset=utf-8", note)
+}
+
+// readJSON reads a small body strictly.
+func readJSON(c echo.Context, into any) bool {
+	decoder := json.NewDecoder(http.MaxBytesReader(c.Response(), c.Request().Body, 4096))
+	decoder.DisallowUnknownFields()
+	return decoder.Decode(into) == nil && errors.Is(decoder.Decode(new(any)), io.EOF)
+}
+
+func caseID(c echo.Context) (string, error) {
+	id, err := uuid.Parse(c.Param("id"))
+	if err != nil || len(c.Param("id")) != 36 {
+		return "", bridge.Errorf(bridge.KindNotFound, "there is no such case")
+	}
+	return id.String(), nil
+}

@@ -1,0 +1,130 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/server"
+)
+
+// adminFile is in the data directory, and holds the administrator's token if
+// the configuration names none.
+const adminFile = "admin-token"
+
+// client speaks to a running exeunt as the operator.
+type client struct {
+	url   string
+	token bridge.Secret
+}
+
+// errNobody says that no exeunt listens where the configuration says.
+var errNobody = errors.New("nobody answers")
+
+// clientOf returns a client for the server that runs with this configuration.
+func clientOf(c *cobra.Command, config server.Config) (*client, error) {
+	token := config.AdminToken
+	if token == "" {
+		raw, err := os.ReadFile(filepath.Join(config.Data, adminFile))
+		if err != nil {
+			return nil, misusef("no administrator's token: set admin_token in the configuration, or run this where %s is", filepath.Join(config.Data, adminFile))
+		}
+		token = bridge.Secret(strings.TrimSpace(string(raw)))
+	}
+	url, _ := c.Flags().GetString("url")
+	if url == "" {
+		url = "http://" + reachable(config.Listen)
+	}
+	return &client{strings.TrimSuffix(url, "/"), token}, nil
+}
+
+// reachable turns an address to listen on into one to call.
+func reachable(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return listen
+}
+
+// call sends body as JSON, if there is one, and reads the answer into answer.
+func (c *client) call(ctx context.Context, method, path string, body, answer any) error {
+	var payload io.Reader
+	if body != nil {
+		raw, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		payload = bytes.NewReader(raw)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, c.url+path, payload)
+	if err != nil {
+		return misusef("%s is not a URL; give --url as http://host:port", c.url)
+	}
+	r.Header.Set("Authorization", "Bearer "+string(c.token))
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	// no redirects: the token is for that server only
+	h := http.Client{Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	response, err := h.Do(r)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return &exit{failed, errNobodyAt(c.url)}
+	}
+	if err != nil {
+		return failf("%s cannot be reached; is exeunt serve running, and is --url right?", c.url)
+	}
+	defer response.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(response.Body, 16<<20))
+	if err != nil {
+		return failf("the answer of %s was cut off; try again", c.url)
+	}
+	if response.StatusCode >= 300 {
+		var problem struct {
+			Detail string `json:"detail"`
+		}
+		json.Unmarshal(raw, &problem) // a proxy may answer something else: then the status has to do
+		if response.StatusCode == http.StatusUnauthorized {
+			problem.Detail = "the administrator's token is not that of this server"
+		}
+		return failf("%s answered %s: %s", c.url, response.Status, plain(problem.Detail))
+	}
+	if answer == nil {
+		return nil
+	}
+	if err := json.Unmarshal(raw, answer); err != nil {
+		return failf("%s answered something else than exeunt would; is --url right?", c.url)
+	}
+	return nil
+}
+
+type nobody struct{ url string }
+
+func errNobodyAt(url string) error { return nobody{url} }
+
+func (n nobody) Error() string {
+	return "nobody listens at " + n.url + "; start exeunt serve, or give --url"
+}
+func (n nobody) Is(target error) bool { return target == errNobody }
+
+// plain is s without what a terminal would obey.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+			return '�'
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,137 @@
+package server
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/exeunt/exeunt/bridge"
+)
+
+// Config is the configuration: one file in YAML. Every key has a good value
+// when it is absent; an empty file is a working configuration without sources
+// and apps.
+type Config struct {
+	Listen     string                  `yaml:"listen" jsonschema:"default=127.0.0.1:8080" jsonschema_description:"Address and port to listen on; put a TLS proxy before it if it is not loopback"`
+	PublicURL  string                  `yaml:"public_url" jsonschema:"format=uri" jsonschema_description:"Where sources reach exeunt, such as https://exeunt.example.com"`
+	Data       string                  `yaml:"data" jsonschema:"default=./exeunt-data" jsonschema_description:"Directory of the database and the log's key; relative to where exeunt is started"`
+	Database   bridge.Secret           `yaml:"database" jsonschema_description:"PostgreSQL URL, by reference; without it, SQLite in the data directory"`
+	AdminToken bridge.Secret           `yaml:"admin_token" jsonschema_description:"The administrator's token, by reference; without it, one is kept in the data directory"`
+	Sources    map[string]SourceConfig `yaml:"sources" jsonschema_description:"HR systems and identity providers that may speak to us, by name"`
+	Apps       map[string]AppConfig    `yaml:"apps" jsonschema_description:"Applications whose doors are shut, by name"`
+	Limits     LimitsConfig            `yaml:"limits" jsonschema_description:"What one source may ask of us"`
+	Log        LogConfig               `yaml:"log" jsonschema_description:"Where and how much is written"`
+}
+
+// SourceConfig is an HR system or IdP that may speak to us.
+type SourceConfig struct {
+	Token   Secrets `yaml:"token" jsonschema_description:"Bearer token it may use, by reference; a list of two while one replaces the other. exeunt token new makes more"`
+	Dialect string  `yaml:"dialect" jsonschema:"enum=auto,enum=okta,enum=entra,enum=onelogin,enum=ping,enum=jumpcloud,enum=google,enum=workday,default=auto" jsonschema_description:"How it speaks SCIM; auto understands all known forms"`
+}
+
+// Secrets is one reference, or a list of them.
+type Secrets []bridge.Secret
+
+// AppConfig is one registered application.
+type AppConfig struct {
+	Title     string          `yaml:"title" jsonschema_description:"Name shown to people"`
+	Connector string          `yaml:"connector" jsonschema:"required" jsonschema_description:"How its doors are shut"`
+	With      any             `yaml:"with" jsonschema_description:"What the connector needs to know"`
+	Policy    PolicyConfig    `yaml:"policy" jsonschema_description:"What is done when somebody leaves"`
+	Limits    AppLimitsConfig `yaml:"limits" jsonschema_description:"How it is called"`
+}
+
+// PolicyConfig says which effects a trigger leads to. Absent: lock and revoke,
+// as far as the app offers them. An empty list: nothing.
+type PolicyConfig struct {
+	Deactivate []bridge.Effect `yaml:"deactivate" jsonschema_description:"Effects when a person is made inactive; default: lock and revoke, as far as offered"`
+	Delete     []bridge.Effect `yaml:"delete" jsonschema_description:"Effects when a person is deleted; default: lock and revoke, as far as offered"`
+}
+
+// AppLimitsConfig is [bridge.Limits] in the file.
+type AppLimitsConfig struct {
+	Concurrency  int           `yaml:"concurrency" jsonschema:"minimum=1,maximum=64,default=2" jsonschema_description:"Calls in flight at once"`
+	Rate         float64       `yaml:"rate" jsonschema:"exclusiveMinimum=0,maximum=1000,default=10" jsonschema_description:"Calls begun in a second"`
+	Burst        int           `yaml:"burst" jsonschema:"minimum=1,maximum=1000" jsonschema_description:"Calls that may begin at once"`
+	Timeout      time.Duration `yaml:"timeout" jsonschema:"default=10s" jsonschema_description:"For one call; at most 30s"`
+	Deadline     time.Duration `yaml:"deadline" jsonschema:"default=24h" jsonschema_description:"From the order until an action counts as stuck"`
+	RetryMin     time.Duration `yaml:"retry_min" jsonschema:"default=1s" jsonschema_description:"First back-off, doubled each time"`
+	RetryMax     time.Duration `yaml:"retry_max" jsonschema:"default=10m" jsonschema_description:"Longest back-off"`
+	BreakerAfter int           `yaml:"breaker_after" jsonschema:"minimum=1,maximum=1000,default=5" jsonschema_description:"Failures in a row that open the breaker"`
+	BreakerWait  time.Duration `yaml:"breaker_wait" jsonschema:"default=15s" jsonschema_description:"How long the breaker stays open"`
+}
+
+// LimitsConfig bounds what comes in.
+type LimitsConfig struct {
+	Body  int64   `yaml:"body" jsonschema:"minimum=1024,maximum=67108864,default=1048576" jsonschema_description:"Longest request body in bytes"`
+	Rate  float64 `yaml:"rate" jsonschema:"exclusiveMinimum=0,maximum=1000000,default=1000" jsonschema_description:"Requests in a second that one source may send; more get 429"`
+	Burst int     `yaml:"burst" jsonschema:"minimum=1,maximum=1000000" jsonschema_description:"Requests that one source may send at once; default: twice the rate"`
+	Queue int     `yaml:"queue" jsonschema:"minimum=1,maximum=100000,default=512" jsonschema_description:"SCIM requests under way at once; more get 429"`
+}
+
+// LogConfig is about the technical log and the log's checkpoints.
+type LogConfig struct {
+	Level      string `yaml:"level" jsonschema:"enum=debug,enum=info,enum=warn,enum=error,default=info" jsonschema_description:"Least important line that is written"`
+	Checkpoint string `yaml:"checkpoint" jsonschema_description:"File to which each new checkpoint of the event log is also written; put it on another machine's disk"`
+}
+
+// maxConfig is the longest configuration file that is read.
+const maxConfig = 1 << 20
+
+// LoadConfig reads the file and everything it refers to, and opens the
+// connectors, which calls nobody. The error is
+// [Mistakes], or that of reading the file; warnings do not keep it from being used.
+func LoadConfig(file string) (Config, []bridge.App, Mistakes, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return Config{}, nil, nil, fmt.Errorf("cannot read the configuration: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	if err != nil {
+		return Config{}, nil, nil, fmt.Errorf("cannot read the configuration: %w", err)
+	}
+	return ParseConfig(file, data, os.Getenv)
+}
+
+// ParseConfig is [LoadConfig] for data that has been read from file.
+func ParseConfig(file string, data []byte, getenv func(string) string) (Config, []bridge.App, Mistakes, error) {
+	d := newDecoder(file, getenv)
+	var c Config
+	if len(data) > maxConfig {
+		d.add("", "the file is longer than 1 MiB")
+	} else {
+		d.document(data, &c)
+	}
+	var apps []bridge.App
+	if d.at[""] != nil || len(d.mistakes) == 0 {
+		d.check(&c)
+		apps = d.apps(&c)
+	}
+	d.mistakes.sort()
+	d.warnings.sort()
+	if len(d.mistakes) > 0 {
+		return Config{}, nil, d.warnings, d.mistakes
+	}
+	c.fill()
+	return c, apps, d.warnings, nil
+}
+
+// fill puts in the defaults.
+func (c *Config) fill() {
+	c.Listen = cmp.Or(c.Listen, "127.0.0.1:8080")
+	c.Data = cmp.Or(c.Data, "./exeunt-data")
+	c.Limits.Body = cmp.Or(c.Limits.Body, 1<<20)
+	c.Limits.Rate = cmp.Or(c.Limits.Rate, 1000)
+	c.Limits.Burst = cmp.Or(c.Limits.Burst, max(1, int(2*c.Limits.Rate)))
+	c.Limits.Queue = cmp.Or(c.Limits.Queue, 512)
+	c.Log.Level = cmp.Or(c.Log.Level, "info")
+}
+
+// DefaultConfig is what an empty file says.
+func DefaultConfig() (c Config) {
+	c.fill()
+	return c
+}

@@ -1,0 +1,236 @@
+package server
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"maps"
+	"net"
+	"net/url"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/bridge/connector"
+)
+
+var namePattern = regexp.MustCompile(`^[a-z0-9]+([_-][a-z0-9]+)*$`)
+
+// minToken is the fewest characters that a token from elsewhere may have.
+const minToken = 24
+
+var (
+	dialects = []string{"auto", "okta", "entra", "onelogin", "ping", "jumpcloud", "google", "workday"}
+	levels   = []string{"debug", "info", "warn", "error"}
+)
+
+// check notes what is wrong with values that were read without mistake.
+func (d *decoder) check(c *Config) {
+	d.checkAddresses(c)
+	seen := map[[32]byte]string{}
+	d.checkToken(c.AdminToken, "admin_token", AdminToken, seen)
+	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
+		source, path := c.Sources[name], join("sources", name)
+		d.checkName(name, path)
+		d.oneOf(source.Dialect, dialects, join(path, "dialect"))
+		for i, t := range source.Token {
+			at := join(path, "token")
+			if len(source.Token) > 1 {
+				at += "[" + strconv.Itoa(i) + "]"
+			}
+			d.checkToken(t, at, SCIMToken, seen)
+		}
+	}
+	d.oneOf(c.Log.Level, levels, "log.level")
+	within(d, c.Limits.Body, 1024, 64<<20, "limits.body")
+	within(d, c.Limits.Rate, 0.001, 1e6, "limits.rate")
+	within(d, c.Limits.Burst, 1, 1e6, "limits.burst")
+	within(d, c.Limits.Queue, 1, 1e5, "limits.queue")
+}
+
+func (d *decoder) checkAddresses(c *Config) {
+	if c.Listen != "" {
+		host, port, err := net.SplitHostPort(c.Listen)
+		if n, err2 := strconv.ParseUint(port, 10, 16); err != nil || err2 != nil || n > 65535 {
+			d.add("listen", "needs address:port, such as 127.0.0.1:8080 or :8080")
+		} else if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) && !strings.HasPrefix(c.PublicURL, "https://") {
+			d.warn("listen", "is not loopback, and tokens travel in clear without TLS; put a TLS proxy before it and set public_url")
+		}
+	}
+	if c.PublicURL != "" {
+		u, err := url.Parse(c.PublicURL)
+		switch {
+		case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+			d.add("public_url", "needs a URL, such as https://exeunt.example.com")
+		case u.RawQuery != "" || u.Fragment != "" || u.User != nil:
+			d.add("public_url", "must not have a user, query or fragment; leave them out")
+		}
+	}
+	if c.Database != "" {
+		u, err := url.Parse(string(c.Database))
+		if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+			d.add("database", "what it refers to is not a PostgreSQL URL; it begins with postgres://")
+		}
+	}
+}
+
+// checkToken notes what is wrong with a token of the given kind.
+func (d *decoder) checkToken(t bridge.Secret, path string, want TokenKind, seen map[[32]byte]string) {
+	if t == "" {
+		return // absent, or its own mistake
+	}
+	if len(t) < minToken {
+		d.add(path, "what it refers to has %d characters; a token needs at least %d: exeunt token new makes one", len(t), minToken)
+		return
+	}
+	if strings.HasPrefix(string(t), "exe_") {
+		made, ok := ParseToken(string(t))
+		switch {
+		case !ok:
+			d.add(path, "what it refers to looks like a token of exeunt, but its checksum is wrong; copy it again, whole")
+		case made.Kind != want:
+			d.add(path, "what it refers to is a token for another door (%s); this needs %s", made.Kind, want)
+		}
+	}
+	sum := sha256.Sum256([]byte(t))
+	if first, twice := seen[sum]; twice {
+		d.add(path, "is the same token as %s; each needs its own, or nobody can tell who called", first)
+		return
+	}
+	seen[sum] = path
+}
+
+// apps makes the apps out of their configurations.
+func (d *decoder) apps(c *Config) []bridge.App {
+	var apps []bridge.App
+	for _, name := range slices.Sorted(maps.Keys(c.Apps)) {
+		app, path := c.Apps[name], join("apps", name)
+		d.checkName(name, path)
+		a := bridge.App{Name: name, Title: app.Title, Protocol: app.Connector, Policy: bridge.Policy{}}
+		a.Limits = d.limits(app.Limits, join(path, "limits"))
+		a.Connector = d.connector(name, app, path)
+		d.policy(&a, bridge.Deactivated, app.Policy.Deactivate, join(path, "policy.deactivate"))
+		d.policy(&a, bridge.Removed, app.Policy.Delete, join(path, "policy.delete"))
+		apps = append(apps, a)
+	}
+	return apps
+}
+
+func (d *decoder) connector(name string, app AppConfig, path string) bridge.Connector {
+	at := join(path, "connector")
+	if app.Connector == "" {
+		if d.at[at] == nil && !d.failed(path) {
+			d.add(at, "is missing; %s", suggest("", connector.Protocols()))
+		}
+		return nil
+	}
+	config := connector.Config(app.Connector)
+	if config == nil {
+		d.add(at, "there is no such connector; %s", suggest(app.Connector, connector.Protocols()))
+		return nil
+	}
+	with, before := join(path, "with"), len(d.mistakes)
+	if raw := d.raw[with]; raw != nil {
+		d.value(raw, reflect.ValueOf(config).Elem(), with)
+	}
+	for _, mistake := range config.Validate() {
+		if at := join(with, mistake.Field); !d.failed(at) {
+			d.add(at, "%s", mistake.Message)
+		}
+	}
+	if len(d.mistakes) > before {
+		return nil
+	}
+	opened, err := connector.Open(app.Connector, config, name)
+	if err != nil {
+		d.add(with, "%s", err)
+		return nil
+	}
+	return opened
+}
+
+// policy sets what a trigger leads to. A default orders only what is offered;
+// what is written orders it all the same, and is reported as impossible.
+func (d *decoder) policy(a *bridge.App, t bridge.Trigger, wanted []bridge.Effect, path string) {
+	var known []string
+	for _, e := range bridge.Effects {
+		if e != bridge.Restore {
+			known = append(known, string(e))
+		}
+	}
+	for i, e := range wanted {
+		at := path + "[" + strconv.Itoa(i) + "]"
+		switch {
+		case e == "": // its own mistake
+		case e == bridge.Restore:
+			d.add(at, "restore is offered when somebody comes back, never ordered; leave it out")
+		case !slices.Contains(known, string(e)):
+			d.add(at, "there is no such effect; %s", suggest(string(e), known))
+		case slices.Contains(wanted[:i], e):
+			d.add(at, "%s is there twice; remove one of the two", e)
+		case a.Connector != nil:
+			if _, offered := a.Connector.Capabilities().Of(e); !offered {
+				d.warn(at, "the app does not offer %s; each case will report it as impossible there", e)
+			}
+		}
+	}
+	if wanted != nil || a.Connector == nil {
+		a.Policy[t] = wanted
+		return
+	}
+	for _, e := range []bridge.Effect{bridge.Lock, bridge.Revoke} {
+		if _, offered := a.Connector.Capabilities().Of(e); offered {
+			a.Policy[t] = append(a.Policy[t], e)
+		}
+	}
+	if a.Policy[t] == nil {
+		d.warn(path, "the app offers neither lock nor revoke, so nothing is done; say here what should be")
+	}
+}
+
+func (d *decoder) limits(l AppLimitsConfig, path string) bridge.Limits {
+	within(d, l.Concurrency, 1, 64, join(path, "concurrency"))
+	within(d, l.Rate, 0.001, 1000, join(path, "rate"))
+	within(d, l.Burst, 1, 1000, join(path, "burst"))
+	within(d, l.Timeout, 10*time.Millisecond, 30*time.Second, join(path, "timeout"))
+	within(d, l.Deadline, time.Second, 365*24*time.Hour, join(path, "deadline"))
+	within(d, l.RetryMin, 10*time.Millisecond, time.Hour, join(path, "retry_min"))
+	within(d, l.RetryMax, 10*time.Millisecond, 24*time.Hour, join(path, "retry_max"))
+	within(d, l.BreakerAfter, 1, 1000, join(path, "breaker_after"))
+	within(d, l.BreakerWait, 10*time.Millisecond, time.Hour, join(path, "breaker_wait"))
+	if lo, hi := cmp.Or(l.RetryMin, time.Second), cmp.Or(l.RetryMax, 10*time.Minute); lo > hi {
+		d.add(join(path, "retry_min"), "%s is longer than retry_max, %s; make it shorter", lo, hi)
+	}
+	return bridge.Limits(l)
+}
+
+func (d *decoder) checkName(name, path string) {
+	if len(name) > 48 || !namePattern.MatchString(name) {
+		d.add(path, "is not a good name; use lower-case letters and digits, joined by single - or _, at most 48 characters")
+	}
+}
+
+func (d *decoder) oneOf(value string, known []string, path string) {
+	if value != "" && !slices.Contains(known, value) {
+		d.add(path, "there is no such value; %s", suggest(value, slices.Clone(known)))
+	}
+}
+
+// within notes a value that is in the file and out of bounds. The zero value
+// of a key that is absent is the default.
+func within[T int | int64 | float64 | time.Duration](d *decoder, v, lo, hi T, path string) {
+	if d.at[path] == nil || v == 0 && d.failed(path) {
+		return
+	}
+	if v < lo || v > hi || v == 0 {
+		d.add(path, "is %v; must be from %v to %v", v, lo, hi)
+	}
+}
+
+// failed reports whether there is a mistake at exactly that path already.
+func (d *decoder) failed(path string) bool {
+	return slices.ContainsFunc(d.mistakes, func(m Mistake) bool { return m.Path == path })
+}

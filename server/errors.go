@@ -1,0 +1,96 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/exeunt/exeunt/bridge"
+)
+
+// Mistakes of requests that no bridge.Kind stands for.
+var (
+	errUnauthorized = echo.NewHTTPError(http.StatusUnauthorized, "the credentials are missing or wrong")
+	errTooMany      = echo.NewHTTPError(http.StatusTooManyRequests, "too many requests; try again later")
+	errTooLong      = echo.NewHTTPError(http.StatusRequestEntityTooLarge, "the request body is too long")
+	errCutOff       = echo.NewHTTPError(http.StatusBadRequest, "the request body ended early or took too long")
+	errPanic        = errors.New("panic")
+)
+
+// statusOf maps an error to an HTTP status and to what may be said about it.
+// It is the only place where that is decided for anything but SCIM resources.
+func statusOf(err error) (int, string) {
+	var known *bridge.Error
+	if errors.As(err, &known) {
+		switch known.Kind {
+		case bridge.KindInvalid:
+			return http.StatusBadRequest, known.Error()
+		case bridge.KindNotFound:
+			return http.StatusNotFound, known.Error()
+		case bridge.KindConflict:
+			return http.StatusConflict, known.Error()
+		case bridge.KindStale:
+			return http.StatusPreconditionFailed, known.Error()
+		case bridge.KindDenied:
+			return http.StatusForbidden, known.Error()
+		case bridge.KindBusy:
+			return http.StatusTooManyRequests, known.Error()
+		}
+	}
+	var web *echo.HTTPError
+	if errors.As(err, &web) && web.Code < 500 {
+		if text, ok := web.Message.(string); ok {
+			return web.Code, text
+		}
+		return web.Code, http.StatusText(web.Code)
+	}
+	return http.StatusInternalServerError, "something went wrong here; the log has it under the request id"
+}
+
+// answerError is the way out for every error that a handler returned.
+func (s *Server) answerError(err error, c echo.Context) {
+	status, detail := statusOf(err)
+	if status == http.StatusInternalServerError && !errors.Is(err, errPanic) {
+		s.Logger.Error().Str("request", requestID(c)).Str("route", routeOf(c)).Err(err).Msg("internal error")
+	}
+	if c.Response().Committed {
+		return
+	}
+	header := c.Response().Header()
+	if bridge.IsKind(err, bridge.KindBusy) {
+		header.Set("Retry-After", "1")
+	}
+	if strings.HasPrefix(c.Path(), scimPath) {
+		writeSCIM(c.Response(), status, detail)
+		return
+	}
+	header.Set("Content-Type", "application/problem+json")
+	c.Response().WriteHeader(status)
+	json.NewEncoder(c.Response()).Encode(problem{
+		Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Request: requestID(c),
+	})
+}
+
+// problem is RFC 9457.
+type problem struct {
+	Type    string `json:"type"`
+	Title   string `json:"title"`
+	Status  int    `json:"status"`
+	Detail  string `json:"detail,omitempty"`
+	Request string `json:"request,omitempty"`
+}
+
+// writeSCIM writes a SCIM error (RFC 7644, section 3.12).
+func writeSCIM(w http.ResponseWriter, status int, detail string) {
+	w.Header().Set("Content-Type", "application/scim+json")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(struct {
+		Schemas []string `json:"schemas"`
+		Status  string   `json:"status"`
+		Detail  string   `json:"detail"`
+	}{[]string{"urn:ietf:params:scim:api:messages:2.0:Error"}, strconv.Itoa(status), detail})
+}

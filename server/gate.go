@@ -1,0 +1,186 @@
+package server
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+	"github.com/rs/zerolog"
+)
+
+const requestHeader = "X-Request-Id"
+
+// gate is what every request passes first: it gets an id, a log line and a
+// figure in the metrics, and a panic in it ends as an error.
+//
+// The line says what was asked and how it ended. It holds no path, query,
+// address or body: user names travel in filters.
+func (s *Server) gate(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		began := time.Now()
+		id := c.Request().Header.Get(requestHeader)
+		if !saneID(id) {
+			id = uuid.NewString()
+		}
+		header := c.Response().Header()
+		header.Set(requestHeader, id)
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("Cache-Control", "no-store")
+
+		if err := s.contain(c, next); err != nil {
+			c.Error(err)
+		}
+
+		took, status, route := time.Since(began), c.Response().Status, routeOf(c)
+		s.Metrics.answered(route, methodOf(c), status, took)
+		level := zerolog.InfoLevel
+		if route == "/healthz" || route == "/readyz" || route == "/metrics" {
+			level = zerolog.DebugLevel
+		}
+		line := s.Logger.WithLevel(level)
+		if level < s.Logger.GetLevel() {
+			return nil
+		}
+		line.Str("request", id).Str("method", methodOf(c)).Str("route", route).Int("status", status).
+			Float64("ms", float64(took.Microseconds())/1000)
+		if caller := callerIn(c); caller.Token != "" {
+			if caller.Source != "" {
+				line.Str("source", caller.Source)
+			}
+			line.Str("token", caller.Token)
+		}
+		line.Msg("answered")
+		return nil
+	}
+}
+
+// contain turns a panic into an internal error. The value is not logged, only
+// its type and the stack: it may quote what the client sent.
+func (s *Server) contain(c echo.Context, next echo.HandlerFunc) (err error) {
+	defer func() {
+		switch p := recover(); p {
+		case nil:
+		case http.ErrAbortHandler:
+			panic(p)
+		default:
+			s.Metrics.panics.Inc()
+			s.Logger.Error().Str("request", requestID(c)).Str("type", fmt.Sprintf("%T", p)).
+				Bytes("stack", debug.Stack()).Msg("panic")
+			err = errPanic
+		}
+	}()
+	return next(c)
+}
+
+func requestID(c echo.Context) string { return c.Response().Header().Get(requestHeader) }
+
+// saneID reports whether an id from outside may stand in logs and events.
+func saneID(id string) bool {
+	if len(id) < 8 || len(id) > 64 {
+		return false
+	}
+	return strings.Trim(id, base62+"-_.") == ""
+}
+
+// routeOf is the route in a closed set of words, whatever was asked for.
+func routeOf(c echo.Context) string {
+	route := c.Path()
+	rest, ok := strings.CutPrefix(c.Request().URL.Path, scimPath)
+	if !ok || !strings.HasPrefix(route, scimPath) {
+		return route
+	}
+	kind, id, _ := strings.Cut(strings.Trim(rest, "/"), "/")
+	switch kind {
+	case "Users", "Groups", "Schemas", "ResourceTypes":
+		if id != "" {
+			return scimPath + "/" + kind + "/:id"
+		}
+		return scimPath + "/" + kind
+	case "ServiceProviderConfig", "Me", "Bulk", ".search":
+		return scimPath + "/" + kind
+	}
+	return scimPath + "/*"
+}
+
+func methodOf(c echo.Context) string {
+	switch m := c.Request().Method; m {
+	case "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS":
+		return m
+	}
+	return "other"
+}
+
+// paced keeps one source from crowding out the others: a rate for each, and a
+// bound for all.
+func (s *Server) paced(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		now := s.now.Load()
+		if limiter := now.sources[callerIn(c).Source]; limiter != nil {
+			r := limiter.Reserve()
+			if wait := r.Delay(); wait > 0 {
+				r.Cancel()
+				return s.tooMuch(c, "rate", wait)
+			}
+		}
+		select {
+		case now.slots <- struct{}{}:
+			defer func() { <-now.slots }()
+			return next(c)
+		default:
+			return s.tooMuch(c, "queue", time.Second)
+		}
+	}
+}
+
+func (s *Server) tooMuch(c echo.Context, why string, wait time.Duration) error {
+	s.Metrics.shed.WithLabelValues(callerIn(c).Source, why).Inc()
+	seconds := int(wait/time.Second) + 1
+	c.Response().Header().Set("Retry-After", strconv.Itoa(seconds))
+	return errTooMany
+}
+
+// sized reads the body before anything is done with it, so that too long a
+// body is refused as a whole and a slow one holds nothing but memory.
+func (s *Server) sized(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r, limit := c.Request(), s.now.Load().Limit.Body
+		if r.ContentLength > limit {
+			return errTooLong
+		}
+		if r.Body == nil || r.ContentLength == 0 {
+			return next(c)
+		}
+		body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+		if err != nil {
+			return errCutOff
+		}
+		if int64(len(body)) > limit {
+			return errTooLong
+		}
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		return next(c)
+	}
+}
+
+// pageHeaders are for what a browser shows.
+func pageHeaders(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h := c.Response().Header()
+		h.Set("Content-Security-Policy", "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "+
+			"object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+		return next(c)
+	}
+}
+
+func quiet() *log.Logger { return log.New(io.Discard, "", 0) }

@@ -1,0 +1,147 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/rs/zerolog"
+	"golang.org/x/time/rate"
+
+	"github.com/exeunt/exeunt/bridge"
+)
+
+// Operations is what an operator may ask of the bridge; *bridge.Bridge has it.
+type Operations interface {
+	// RetryCase sends the stuck actions of a case on their way again.
+	RetryCase(ctx context.Context, id string) (bridge.Case, error)
+	// AcceptRestore orders the restore that is offered on one app.
+	AcceptRestore(ctx context.Context, id, app string) (bridge.Case, error)
+}
+
+// Reader reads the store; every [bridge.Store] has it.
+type Reader interface {
+	View(ctx context.Context, fn func(bridge.Tx) error) error
+}
+
+// Options is what a [Server] needs. SCIM, Operations, Store and Tokens are
+// required.
+type Options struct {
+	SCIM       http.Handler // sees paths below /scim/v2
+	Operations Operations
+	Store      Reader
+	Tokens     Tokens
+	Console    http.Handler // the job console, mounted at ConsolePath; nil for none
+	// Checkpoint returns the newest signed checkpoint of the log; KindNotFound
+	// if there is none yet.
+	Checkpoint func(context.Context) ([]byte, error)
+	Ready      []Readiness
+	Now        func() time.Time // nil for time.Now
+	Metrics    *Metrics         // nil for a fresh one
+	Logger     zerolog.Logger
+}
+
+// ConsolePath is where the job console is mounted, whole path included.
+const ConsolePath = "/console/river"
+
+// Settings is what may change while the server runs.
+type Settings struct {
+	Keys  []Key        // tokens that the configuration names
+	Knows []string     // names of the sources that may speak to us
+	Limit LimitsConfig // all fields set
+}
+
+// Server answers everything that comes in.
+type Server struct {
+	Options
+	now   atomic.Pointer[state]
+	echo  *echo.Echo
+	warns *rate.Limiter // log lines about refused credentials
+}
+
+// state is one set of settings and what was made of it.
+type state struct {
+	Settings
+	sources map[string]*rate.Limiter
+	slots   chan struct{} // SCIM requests under way
+}
+
+// New returns a server with all routes; it does not listen.
+func New(o Options, s Settings) *Server {
+	if o.Metrics == nil {
+		o.Metrics = NewMetrics()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	srv := &Server{Options: o, warns: rate.NewLimiter(5, 20)}
+	srv.Apply(s)
+	srv.routes()
+	return srv
+}
+
+// Apply replaces the settings. Requests under way end under the old ones.
+func (s *Server) Apply(settings Settings) {
+	next := &state{Settings: settings, sources: map[string]*rate.Limiter{}}
+	next.slots = make(chan struct{}, settings.Limit.Queue)
+	for _, name := range settings.Knows {
+		next.sources[name] = rate.NewLimiter(rate.Limit(settings.Limit.Rate), settings.Limit.Burst)
+	}
+	s.now.Store(next)
+}
+
+// routes is every route there is. What is not SCIM, health or metrics is
+// behind the operator's guard, and so is what does not exist.
+func (s *Server) routes() {
+	e := echo.New()
+	e.HTTPErrorHandler = s.answerError
+	e.Use(s.gate)
+
+	looks := []string{http.MethodGet, http.MethodHead}
+	e.Match(looks, "/healthz", s.healthz)
+	e.Match(looks, "/readyz", s.readyz)
+	e.Match(looks, "/metrics", echo.WrapHandler(s.Metrics.handler()))
+
+	scim := echo.WrapHandler(http.StripPrefix(scimPath, s.SCIM))
+	door := []echo.MiddlewareFunc{s.source, s.paced, s.sized}
+	e.Any(scimPath, scim, door...)
+	e.Any(scimPath+"/*", scim, door...)
+
+	guarded := e.Group("", s.operator)
+	guarded.GET("/v1/cases", s.listCases)
+	guarded.GET("/v1/cases/:id", s.showCase)
+	guarded.POST("/v1/cases/:id/retry", s.retryCase)
+	guarded.POST("/v1/cases/:id/restore", s.restoreCase)
+	guarded.GET("/v1/log/checkpoint", s.checkpoint)
+	guarded.GET("/v1/tokens", s.listTokens)
+	guarded.POST("/v1/tokens", s.issueToken)
+	guarded.DELETE("/v1/tokens/:id", s.revokeToken)
+	if s.Console != nil {
+		console := echo.WrapHandler(s.Console)
+		guarded.Any(ConsolePath, console, pageHeaders)
+		guarded.Any(ConsolePath+"/*", console, pageHeaders)
+		guarded.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusFound, ConsolePath+"/") })
+	}
+	guarded.Any("/*", func(echo.Context) error { return echo.ErrNotFound })
+	s.echo = e
+}
+
+const scimPath = "/scim/v2"
+
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
+
+// HTTP returns a server with time and size limits for s. Its ErrorLog is
+// silent: it would repeat what clients send.
+func (s *Server) HTTP() *http.Server {
+	return &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          quiet(),
+	}
+}
