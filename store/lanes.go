@@ -26,7 +26,7 @@ func (t *tx) WakeLane(l bridge.Lane, at time.Time) error {
 	if !t.write {
 		return t.failed(errReadOnly)
 	}
-	w := wake{lane: l, at: at}
+	w := wake{lane: l, delay: at.Sub(t.store.now())}
 	err := t.get("turn", `INSERT INTO lanes (app, person, turn, live, wake_at) VALUES ($1, $2, 1, $4, $3)
 		ON CONFLICT (app, person) DO UPDATE SET turn = lanes.turn + 1, live = excluded.live, wake_at = excluded.wake_at
 		WHERE NOT lanes.live OR lanes.wake_at > excluded.wake_at RETURNING turn`,

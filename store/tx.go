@@ -46,9 +46,9 @@ type tx struct {
 
 // wake is a job to be inserted when its transaction commits.
 type wake struct {
-	lane bridge.Lane
-	turn int64
-	at   time.Time
+	lane  bridge.Lane
+	turn  int64
+	delay time.Duration // until it may begin; at most 0 is at once
 }
 
 var errReadOnly = errors.New("store: writing in a view")
@@ -161,13 +161,17 @@ func (r pgxRows) Close() error {
 	return nil
 }
 
-// jobs turns what was woken into River's form.
+// jobs turns what was woken into River's form. River looks through jobs with a
+// time of their own every five seconds only, so what is due gets none.
 func jobs(wakes []wake) []river.InsertManyParams {
 	params := make([]river.InsertManyParams, len(wakes))
 	for i, w := range wakes {
+		opts := &river.InsertOpts{Queue: queueName(w.lane.App), MaxAttempts: maxAttempts}
+		if w.delay > 0 {
+			opts.ScheduledAt = time.Now().Add(w.delay)
+		}
 		params[i] = river.InsertManyParams{
-			Args:       laneArgs{App: w.lane.App, Person: w.lane.Person, Turn: w.turn},
-			InsertOpts: &river.InsertOpts{Queue: queueName(w.lane.App), MaxAttempts: maxAttempts, ScheduledAt: w.at},
+			Args: laneArgs{App: w.lane.App, Person: w.lane.Person, Turn: w.turn}, InsertOpts: opts,
 		}
 	}
 	return params

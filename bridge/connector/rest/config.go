@@ -1,14 +1,16 @@
 package rest
 
 import (
-	"errors"
+	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/bridge/connector/internal/call"
+	"github.com/exeunt/exeunt/bridge/recipes"
 )
 
 // Config registers an app whose API a recipe describes.
@@ -23,17 +25,38 @@ type Config struct {
 	call.Egress `yaml:",inline"`
 }
 
-// Validate returns every mistake in c. Field is the path in YAML. It reads the
-// recipe.
+// Validate returns every mistake in c. Field is the path in YAML. It asks nobody
+// and reads no file: what a recipe of one's own demands is for Open to say.
 func (c *Config) Validate() []*bridge.Error {
-	_, problems := c.read()
+	problems := c.Egress.Validate()
+	src, builtIn := recipes.Get(c.Recipe)
+	switch {
+	case c.Recipe == "":
+		return append(problems, invalid("recipe", "is required: the name of a built-in recipe, or the path of a file"))
+	case builtIn:
+		_, more := c.fits(src)
+		return append(problems, more...)
+	case !isPath(c.Recipe):
+		return append(problems, invalid("recipe", "there is no such built-in recipe"+meant(c.Recipe, recipes.Names())+
+			"; a file of one's own is named with its path"))
+	}
 	return problems
 }
 
-// Open returns the connector of the app that c describes. It asks nobody. Its
-// error is the first of Validate's.
+// Open returns the connector of the app that c describes. It may read the file
+// of a recipe, but asks nobody. Its error is the first that there is.
 func (c *Config) Open() (bridge.Connector, error) {
-	r, problems := c.read()
+	if problems := c.Validate(); len(problems) > 0 {
+		return nil, problems[0]
+	}
+	src, builtIn := recipes.Get(c.Recipe)
+	if !builtIn {
+		var err error
+		if src, err = readFile(c.Recipe); err != nil {
+			return nil, invalid("recipe", "the file cannot be read")
+		}
+	}
+	r, problems := c.fits(src)
 	if len(problems) > 0 {
 		return nil, problems[0]
 	}
@@ -44,31 +67,25 @@ func (c *Config) Open() (bridge.Connector, error) {
 	return assemble(r, r.complete(c.Params), c.Secrets, out, time.Now)
 }
 
-func (c *Config) read() (*Recipe, []*bridge.Error) {
-	problems := c.Egress.Validate()
-	r, bad := c.load()
-	if bad != nil {
-		return nil, append(problems, bad)
+func isPath(s string) bool { return strings.ContainsAny(s, `/\.`) }
+
+// readFile reads no more of a file than a recipe may have.
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
 	}
-	problems = append(problems, c.checkParams(r)...)
-	return r, append(problems, c.checkSecrets(r)...)
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxBytes+1))
 }
 
-func (c *Config) load() (*Recipe, *bridge.Error) {
-	if c.Recipe == "" {
-		return nil, invalid("recipe", "is required: the name of a built-in recipe, or the path of a file")
-	}
-	src, err := read(c.Recipe)
-	if err != nil {
-		var known *bridge.Error
-		errors.As(err, &known)
-		return nil, known
-	}
+// fits reads a recipe and says how c does not fit it.
+func (c *Config) fits(src []byte) (*Recipe, []*bridge.Error) {
 	r, err := Load(src)
 	if err != nil {
-		return nil, invalid("recipe", "the recipe has mistakes:\n"+err.Error())
+		return nil, []*bridge.Error{invalid("recipe", "the recipe has mistakes:\n"+err.Error())}
 	}
-	return r, nil
+	return r, append(c.checkParams(r), c.checkSecrets(r)...)
 }
 
 // complete adds the defaults.

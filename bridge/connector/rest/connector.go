@@ -2,7 +2,6 @@ package rest
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -91,14 +90,6 @@ func (c *connector) Capabilities() bridge.Capabilities {
 // offers reports whether an action with effect restore is offered.
 func (c *connector) offers(name string) bool {
 	return slices.ContainsFunc(c.actions[bridge.Restore], func(a *Action) bool { return a.name == name })
-}
-
-// of returns the actions that bring about e.
-func (c *connector) of(e bridge.Effect) ([]*Action, error) {
-	if actions := c.actions[e]; len(actions) > 0 {
-		return actions, nil
-	}
-	return nil, bridge.Permanent(fmt.Errorf("the app does not offer %s", e))
 }
 
 // Probe makes the recipe's probe.

@@ -14,9 +14,9 @@ import (
 // Do carries out the actions that bring about an effect, in order. A repeat
 // sends everything again, but for actions that look first.
 func (c *connector) Do(ctx context.Context, o bridge.Order) (bridge.Receipt, error) {
-	actions, err := c.of(o.Effect)
-	if err != nil {
-		return bridge.Receipt{}, err
+	actions := c.actions[o.Effect]
+	if len(actions) == 0 {
+		return bridge.Receipt{}, bridge.Permanent(fmt.Errorf("the app does not offer %s", o.Effect))
 	}
 	v := c.account(o)
 	done := evidence{effect: o.Effect}
@@ -51,7 +51,7 @@ func (c *connector) step(ctx context.Context, s *Step, key string, v vars, done 
 	}
 	items, last, err := c.list(ctx, r, &f.Items, f.Paginate, accept{already: f.Already}, v)
 	if errors.Is(err, errNothing) {
-		done.text(r.Name + " → nothing there")
+		done.note(last, "nothing there")
 		return nil
 	}
 	if err != nil {

@@ -3,10 +3,8 @@ package rest
 import (
 	"cmp"
 	"maps"
-	"os"
 	"slices"
 
-	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/bridge/recipes"
 )
 
@@ -42,20 +40,6 @@ func Lint(src []byte) Problems {
 
 // Schema returns the JSON Schema of recipes, for editors.
 func Schema() []byte { return recipes.Schema() }
-
-// read returns the text of a recipe: a built-in one by the name of its vendor,
-// else a file.
-func read(name string) ([]byte, error) {
-	if src, ok := recipes.Get(name); ok {
-		return src, nil
-	}
-	src, err := os.ReadFile(name)
-	if err != nil {
-		return nil, &bridge.Error{Kind: bridge.KindInvalid, Field: "recipe",
-			Message: "there is neither a built-in recipe nor a readable file of that name" + meant(name, recipes.Names())}
-	}
-	return src, nil
-}
 
 // ordered returns the actions so that each comes after those that it names in
 // after, else in the order of the recipe. A circle, which check refuses, is cut

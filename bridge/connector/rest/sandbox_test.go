@@ -8,10 +8,60 @@ import (
 	"time"
 
 	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/bridge/connector/connectortest"
 	"github.com/exeunt/exeunt/bridge/connector/sandbox"
 )
 
 var ada = bridge.Identifiers{Person: "p1", UserName: "ada", Emails: []string{"Ada@example.com"}}
+
+// TestSuite runs what every connector must do.
+func TestSuite(t *testing.T) {
+	known := bridge.Identifiers{Person: "person-0001", UserName: "amina.yusuf", DisplayName: "Amina Yusuf",
+		Emails: []string{"Amina.Yusuf@corp.example"}}
+	connectortest.Run(t, func(t *testing.T) connectortest.Target {
+		app, err := sandbox.StartSaaS(sandbox.Options{Admin: "t0ken-of-the-administrator", Users: []sandbox.User{
+			{Email: "amina.yusuf@corp.example", DisplayName: "Amina Yusuf", Password: "p"},
+			{Email: "shared@corp.example"}, {Email: "shared@corp.example"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { app.Close() })
+		app.Issue("amina.yusuf@corp.example")
+		app.Issue("amina.yusuf@corp.example")
+		config := func(token string) Config {
+			return Config{Recipe: "sandbox", Params: map[string]string{"base": app.URL()},
+				Secrets: map[string]bridge.Secret{"token": bridge.Secret(token)}}
+		}
+		return connectortest.Target{
+			Connector: open(t, config(app.Admin())), Refused: open(t, config("wr0ng-token")), App: app.App,
+			Known:     known,
+			Unknown:   bridge.Identifiers{Person: "person-0002", UserName: "no.such.user", Emails: []string{"no.such.user@corp.example"}},
+			Ambiguous: bridge.Identifiers{Person: "person-0003", UserName: "shared", Emails: []string{"shared@corp.example"}},
+			Done: func(e bridge.Effect) bool {
+				now := app.Standing("amina.yusuf@corp.example")
+				switch e {
+				case bridge.Lock:
+					return now.Status != "active"
+				case bridge.Revoke:
+					return now.Sessions+now.Keys == 0
+				case bridge.Restore:
+					return now.Status == "active"
+				}
+				return now.ID == ""
+			},
+			Remove: func() {
+				r, _ := http.NewRequest("DELETE", app.URL()+"/admin/users/"+app.Standing("amina.yusuf@corp.example").ID, nil)
+				r.Header.Set("Authorization", "Bearer "+app.Admin())
+				answer, err := http.DefaultClient.Do(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				answer.Body.Close()
+			},
+			Secrets: []string{app.Admin(), "wr0ng-token"},
+		}
+	})
+}
 
 func startSaaS(t *testing.T) (*sandbox.SaaS, bridge.Connector) {
 	t.Helper()

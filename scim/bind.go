@@ -1,0 +1,170 @@
+package scim
+
+import (
+	"strings"
+	"time"
+
+	scimerrors "github.com/elimity-com/scim/errors"
+)
+
+// binder looks the names in a filter up, and refuses comparisons that mean
+// nothing (RFC 7644, section 3.4.2.2), so that matching cannot fail.
+type binder struct {
+	lookup func(name string) []*attribute
+	words  bool // booleans may be compared with "True" and "False"
+}
+
+// bindFilter binds a filter on resources.
+func (t *resourceType) bindFilter(f *filter, m *mending) error {
+	return binder{t.resolve, m.may(stringBooleans)}.bind(f)
+}
+
+// bindValues binds a filter on the values of one complex attribute.
+func bindValues(a *attribute, f *filter, m *mending) error {
+	return binder{words: m.may(stringBooleans)}.within(a).bind(f)
+}
+
+// within is the binder for what stands in a[…].
+func (b binder) within(a *attribute) binder {
+	b.lookup = func(name string) []*attribute {
+		if s := a.subs[strings.ToLower(name)]; s != nil {
+			return []*attribute{s}
+		}
+		return nil
+	}
+	return b
+}
+
+func (b binder) bind(f *filter) error {
+	switch f.op {
+	case "and", "or":
+		if err := b.bind(f.left); err != nil {
+			return err
+		}
+		return b.bind(f.right)
+	case "not":
+		return b.bind(f.left)
+	}
+	f.path = b.lookup(f.name)
+	if f.path == nil {
+		return fault(scimerrors.ScimTypeInvalidFilter, "there is no attribute %.100q", f.name)
+	}
+	a := f.path[len(f.path)-1]
+	switch {
+	case a.mutability == "writeOnly":
+		return fault(scimerrors.ScimTypeInvalidFilter, "%s cannot be compared", a.name)
+	case f.op == "has":
+		return b.has(f, a)
+	case f.op == "pr" && f.path[0].computed:
+		return fault(scimerrors.ScimTypeInvalidFilter, "%s can be compared with eq only", f.path[0].name)
+	case f.op == "pr":
+		return nil
+	case a.complex():
+		if a = a.value(); a == nil {
+			return fault(scimerrors.ScimTypeInvalidFilter, "%s has no value of its own to compare", f.name)
+		}
+		f.path = append(f.path[:len(f.path):len(f.path)], a)
+	}
+	if err := b.comparison(f, a); err != nil {
+		return err
+	}
+	if f.path[0].computed {
+		return belongs(f)
+	}
+	return nil
+}
+
+// has binds name[…].
+func (b binder) has(f *filter, a *attribute) error {
+	if !a.complex() || a.extension {
+		return fault(scimerrors.ScimTypeInvalidFilter, "%s has no values to select", a.name)
+	}
+	if err := b.within(a).bind(f.left); err != nil {
+		return err
+	}
+	if !f.path[0].computed {
+		return nil
+	}
+	inner := f.left
+	f.op, f.path, f.said, f.left = inner.op, append(f.path[:1:1], inner.path...), inner.said, nil
+	return belongs(f)
+}
+
+// belongs turns a comparison with the members of groups or the groups of users
+// into a question of who belongs to whom: neither is part of a resource.
+func belongs(f *filter) error {
+	id, ok := f.said.(string)
+	if f.op != "eq" || !ok || f.path[len(f.path)-1].name != "value" {
+		return fault(scimerrors.ScimTypeInvalidFilter, "the value of %s can be compared with eq only", f.path[0].name)
+	}
+	f.op, f.value = "belongs", id
+	return nil
+}
+
+// comparison checks that a can be compared so, and brings the filter's value
+// into the form in which values of a are compared.
+func (b binder) comparison(f *filter, a *attribute) error {
+	equality := f.op == "eq" || f.op == "ne"
+	f.said = f.value
+	if f.value == nil {
+		if equality {
+			return nil
+		}
+		return mismatch(f, a)
+	}
+	s, isString := f.value.(string)
+	switch a.kind {
+	case "boolean":
+		if isString && b.words {
+			f.value = stringBoolean(a, s)
+			f.said = f.value
+		}
+		if _, ok := f.value.(bool); !ok || !equality {
+			return mismatch(f, a)
+		}
+	case "integer", "decimal":
+		n, ok := number(f.value)
+		if !ok || f.op == "co" || f.op == "sw" || f.op == "ew" {
+			return mismatch(f, a)
+		}
+		f.value = n
+	case "binary":
+		if !isString || !equality {
+			return mismatch(f, a)
+		}
+	case "dateTime":
+		if !isString {
+			return mismatch(f, a)
+		}
+		if f.op == "co" || f.op == "sw" || f.op == "ew" {
+			return nil
+		}
+		at, ok := moment(s)
+		if !ok {
+			return mismatch(f, a)
+		}
+		f.value = at
+	default:
+		if !isString {
+			return mismatch(f, a)
+		}
+		if !a.exact {
+			f.value = strings.ToLower(s)
+		}
+	}
+	return nil
+}
+
+func mismatch(f *filter, a *attribute) error {
+	return fault(scimerrors.ScimTypeInvalidFilter, "%s is a %s and cannot be compared so", a.name, a.kind)
+}
+
+// moment reads an xsd:dateTime; without a zone it is UTC.
+func moment(s string) (time.Time, bool) {
+	for _, layout := range [...]string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}

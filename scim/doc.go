@@ -1,0 +1,37 @@
+// Package scim is the inbound door: it speaks SCIM 2.0 (RFC 7643, RFC 7644)
+// with HR systems and identity providers, and hands what they say to the
+// bridge. It translates and decides nothing: whether somebody left is
+// decided by what it calls.
+//
+// The way of a request through the files:
+//
+//	handler.go    New: routes, methods, media types; who is asking
+//	decode.go     bytes -> maps, within limits; no key twice
+//	dialect.go    Dialect and its mends: what clients send -> what they mean
+//	mends.go      the mends themselves, each a small pure function
+//	schema.go     the definitions, indexed; paths -> attributes
+//	clean.go      values -> the form their definition demands, or an error
+//	users.go      /Users
+//	groups.go     /Groups
+//	members.go    who is in a group; what a PATCH does to that
+//	person.go     what the bridge must know of a resource, read out of it
+//	list.go       /Users?filter=…, /Users/.search: paging and parameters
+//	filter.go     the filter grammar -> a tree
+//	bind.go       the tree's names -> definitions; wrong comparisons refused
+//	plan.go       the tree -> indexed look-ups and the rest
+//	match.go      the rest, decided on a resource
+//	path.go       PATCH bodies -> operations on definitions
+//	patch.go      operations applied to a resource
+//	answer.go     resources -> answers; attributes, versions, locations
+//	encode.go     maps -> bytes, keys in order
+//	discovery.go  /ServiceProviderConfig, /ResourceTypes, /Schemas
+//	errors.go     mistakes -> SCIM errors; the only place that knows statuses
+//
+// Schemas, the validation of single values and error values are those of
+// github.com/elimity-com/scim. Its server, its filter evaluation and its PATCH
+// parsing are not used: they panic on filters of the RFC's own examples, and
+// apply nothing.
+//
+// Deliberately absent: authentication (the caller is in the request's
+// context), sorting, bulk, /Me; the ServiceProviderConfig says so.
+package scim

@@ -1,0 +1,181 @@
+package scim
+
+import (
+	"strings"
+
+	"github.com/elimity-com/scim/optional"
+	"github.com/elimity-com/scim/schema"
+
+	"github.com/exeunt/exeunt/bridge"
+)
+
+// The names of messages and schemas, RFC 7644, section 8.2, and RFC 7643,
+// section 10.
+const (
+	urnUser         = "urn:ietf:params:scim:schemas:core:2.0:User"
+	urnGroup        = "urn:ietf:params:scim:schemas:core:2.0:Group"
+	urnEnterprise   = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+	urnSchema       = "urn:ietf:params:scim:schemas:core:2.0:Schema"
+	urnResourceType = "urn:ietf:params:scim:schemas:core:2.0:ResourceType"
+	urnProvider     = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"
+	urnList         = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
+	urnPatch        = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+	urnSearch       = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
+	urnError        = "urn:ietf:params:scim:api:messages:2.0:Error"
+)
+
+// attribute is one definition, with its sub-attributes indexed. An extension
+// is an attribute too: a complex one whose name is the schema's URN.
+type attribute struct {
+	name  string
+	kind  string // RFC 7643, section 2.3: "string", "boolean", … "complex"
+	multi bool
+	exact bool // strings are compared with their case
+
+	mutability string // "readWrite", "readOnly", "immutable" or "writeOnly"
+	required   bool
+	core       schema.CoreAttribute  // validates single values; zero for extensions
+	subs       map[string]*attribute // by name in lower case
+
+	extension bool
+	always    bool             // returned whatever is asked for
+	computed  bool             // not in the stored resource: groups, members
+	index     bridge.Attribute // how the bridge looks it up; "" if it cannot
+}
+
+func (a *attribute) complex() bool { return a.kind == "complex" }
+
+// value is the sub-attribute that stands for a complex attribute in
+// comparisons (RFC 7643, section 2.4), or nil.
+func (a *attribute) value() *attribute { return a.subs["value"] }
+
+// resourceType is one kind of resource, RFC 7643, section 6, with all that is
+// looked up while serving a request. It never changes.
+type resourceType struct {
+	name       string // "User"
+	endpoint   string // "/Users"
+	urn        string
+	about      string
+	schema     schema.Schema
+	extensions []schema.Schema
+
+	top   map[string]*attribute   // by name (extensions: URN) in lower case
+	paths map[string][]*attribute // "name.familyname", "urn:…:user:manager.value" …
+
+	active   *attribute // of users, else nil
+	belongs  *attribute // groups of users, members of groups
+	required []*attribute
+}
+
+func userType() *resourceType {
+	t := newResourceType("User", "/Users", "A person.", schema.CoreUserSchema(), schema.ExtensionEnterpriseUser())
+	t.active, t.belongs = t.top["active"], t.top["groups"]
+	t.index("userName", bridge.ByUserName)
+	t.index("emails", bridge.ByEmail)
+	t.top["emails"].value().index = bridge.ByEmail
+	t.belongs.computed = true
+	return t
+}
+
+func groupType() *resourceType {
+	t := newResourceType("Group", "/Groups", "A group of people and groups.", groupSchema())
+	t.belongs = t.top["members"]
+	t.belongs.computed = true
+	return t
+}
+
+// groupSchema is the library's, with the display of members that the examples
+// of RFC 7643, section 8.4, have and its schema (section 8.7.1) lacks.
+func groupSchema() schema.Schema {
+	s := schema.CoreGroupSchema()
+	for i, a := range s.Attributes {
+		if a.Name() != "members" {
+			continue
+		}
+		s.Attributes[i] = schema.ComplexCoreAttribute(schema.ComplexParams{
+			Description: optional.NewString(a.Description()),
+			MultiValued: true,
+			Name:        "members",
+			SubAttributes: []schema.SimpleParams{
+				schema.SimpleStringParams(schema.StringParams{Name: "value", CaseExact: true,
+					Mutability:  schema.AttributeMutabilityImmutable(),
+					Description: optional.NewString("Identifier of the member of this Group.")}),
+				schema.SimpleReferenceParams(schema.ReferenceParams{Name: "$ref",
+					Mutability:     schema.AttributeMutabilityImmutable(),
+					ReferenceTypes: []schema.AttributeReferenceType{"User", "Group"},
+					Description:    optional.NewString("The URI of the member.")}),
+				schema.SimpleStringParams(schema.StringParams{Name: "type", CanonicalValues: []string{"User", "Group"},
+					Mutability:  schema.AttributeMutabilityImmutable(),
+					Description: optional.NewString("What the member is: 'User' or 'Group'.")}),
+				schema.SimpleStringParams(schema.StringParams{Name: "display",
+					Mutability:  schema.AttributeMutabilityReadOnly(),
+					Description: optional.NewString("The member's name, for display.")}),
+			},
+		})
+	}
+	return s
+}
+
+func newResourceType(name, endpoint, about string, core schema.Schema, extensions ...schema.Schema) *resourceType {
+	t := &resourceType{name: name, endpoint: endpoint, urn: core.ID, about: about, schema: core, extensions: extensions,
+		top: map[string]*attribute{}, paths: map[string][]*attribute{}}
+	for _, c := range append(schema.CommonAttributes(), core.Attributes...) {
+		a := newAttribute(c)
+		t.top[strings.ToLower(a.name)] = a
+		t.addPaths("", a)
+		t.addPaths(core.ID+":", a)
+	}
+	for _, s := range extensions {
+		e := &attribute{name: s.ID, kind: "complex", mutability: "readWrite", extension: true, subs: map[string]*attribute{}}
+		for _, c := range s.Attributes {
+			a := newAttribute(c)
+			e.subs[strings.ToLower(a.name)] = a
+			t.addPaths(s.ID+":", e, a)
+			t.addPaths(s.ID+".", e, a)
+		}
+		t.top[strings.ToLower(s.ID)] = e
+		t.paths[strings.ToLower(s.ID)] = []*attribute{e}
+	}
+	for _, name := range []string{"schemas", "id"} {
+		t.top[name].always = true
+	}
+	t.top["schemas"].exact, t.top["schemas"].mutability = true, "readOnly" // computed from what there is
+	t.index("id", bridge.ByID)
+	t.index("externalId", bridge.ByExternalID)
+	t.index("displayName", bridge.ByDisplayName)
+	for _, a := range t.top {
+		if a.required && a.mutability != "readOnly" {
+			t.required = append(t.required, a)
+		}
+	}
+	return t
+}
+
+func newAttribute(c schema.CoreAttribute) *attribute {
+	a := &attribute{name: c.Name(), kind: c.AttributeType(), multi: c.MultiValued(), exact: c.CaseExact(),
+		mutability: c.Mutability(), required: c.Required(), core: c, subs: map[string]*attribute{}}
+	for _, s := range c.SubAttributes() {
+		a.subs[strings.ToLower(s.Name())] = newAttribute(s)
+	}
+	return a
+}
+
+// addPaths makes an attribute and its sub-attributes known under prefix.
+func (t *resourceType) addPaths(prefix string, path ...*attribute) {
+	a := path[len(path)-1]
+	name := prefix + a.name
+	t.paths[strings.ToLower(name)] = path
+	for _, s := range a.subs {
+		t.paths[strings.ToLower(name+"."+s.name)] = append(path[:len(path):len(path)], s)
+	}
+}
+
+func (t *resourceType) index(name string, by bridge.Attribute) {
+	t.top[strings.ToLower(name)].index = by
+}
+
+// resolve returns the attributes on the way to what name means: a top-level
+// attribute, a sub-attribute, an extension or something in it, each with or
+// without its schema's URN, in any case (RFC 7644, section 3.10). nil if there
+// is no such thing.
+func (t *resourceType) resolve(name string) []*attribute { return t.paths[strings.ToLower(name)] }
