@@ -54,6 +54,12 @@ func tokenEvent(what bridge.EventType, t store.Token, now time.Time) bridge.Even
 	return operatorEvent(what, now, bridge.Facts{Source: t.Source, Token: t.ID})
 }
 
+// ConfigLoaded is the event of a configuration with that many apps that is
+// used from now on.
+func ConfigLoaded(now time.Time, apps int) bridge.Event {
+	return operatorEvent(bridge.ConfigLoaded, now, bridge.Facts{Count: apps})
+}
+
 // operatorEvent is an event that the operator brought about.
 func operatorEvent(what bridge.EventType, now time.Time, f bridge.Facts) bridge.Event {
 	f.Operator = "operator"

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/exeunt/exeunt/bridge"
@@ -16,7 +17,7 @@ import (
 type Config struct {
 	Listen     string                  `yaml:"listen" jsonschema:"default=127.0.0.1:8080" jsonschema_description:"Address and port to listen on; put a TLS proxy before it if it is not loopback"`
 	PublicURL  string                  `yaml:"public_url" jsonschema:"format=uri" jsonschema_description:"Where sources reach exeunt, such as https://exeunt.example.com"`
-	Data       string                  `yaml:"data" jsonschema:"default=./exeunt-data" jsonschema_description:"Directory of the database and the log's key; relative to where exeunt is started"`
+	Data       string                  `yaml:"data" jsonschema:"default=./exeunt-data" jsonschema_description:"Directory of the database and the log's key; relative paths count from this file"`
 	Database   bridge.Secret           `yaml:"database" jsonschema_description:"PostgreSQL URL, by reference; without it, SQLite in the data directory"`
 	AdminToken bridge.Secret           `yaml:"admin_token" jsonschema_description:"The administrator's token, by reference; without it, one is kept in the data directory"`
 	Sources    map[string]SourceConfig `yaml:"sources" jsonschema_description:"HR systems and identity providers that may speak to us, by name"`
@@ -28,7 +29,7 @@ type Config struct {
 // SourceConfig is an HR system or IdP that may speak to us.
 type SourceConfig struct {
 	Token   Secrets `yaml:"token" jsonschema_description:"Bearer token it may use, by reference; a list of two while one replaces the other. exeunt token new makes more"`
-	Dialect string  `yaml:"dialect" jsonschema:"enum=auto,enum=okta,enum=entra,enum=onelogin,enum=ping,enum=jumpcloud,enum=google,enum=workday,default=auto" jsonschema_description:"How it speaks SCIM; auto understands all known forms"`
+	Dialect string  `yaml:"dialect" jsonschema:"default=generic" jsonschema_description:"How it speaks SCIM; generic understands all known forms"`
 }
 
 // Secrets is one reference, or a list of them.
@@ -116,7 +117,19 @@ func ParseConfig(file string, data []byte, getenv func(string) string) (Config, 
 		return Config{}, nil, d.warnings, d.mistakes
 	}
 	c.fill()
+	c.Data = beside(file, c.Data)
+	if c.Log.Checkpoint != "" {
+		c.Log.Checkpoint = beside(file, c.Log.Checkpoint)
+	}
 	return c, apps, d.warnings, nil
+}
+
+// beside makes a relative path one that counts from the configuration file.
+func beside(file, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(filepath.Dir(file), path)
 }
 
 // fill puts in the defaults.

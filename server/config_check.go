@@ -15,6 +15,7 @@ import (
 
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/bridge/connector"
+	"github.com/exeunt/exeunt/scim"
 )
 
 var namePattern = regexp.MustCompile(`^[a-z0-9]+([_-][a-z0-9]+)*$`)
@@ -22,10 +23,7 @@ var namePattern = regexp.MustCompile(`^[a-z0-9]+([_-][a-z0-9]+)*$`)
 // minToken is the fewest characters that a token from elsewhere may have.
 const minToken = 24
 
-var (
-	dialects = []string{"auto", "okta", "entra", "onelogin", "ping", "jumpcloud", "google", "workday"}
-	levels   = []string{"debug", "info", "warn", "error"}
-)
+var levels = []string{"debug", "info", "warn", "error"}
 
 // check notes what is wrong with values that were read without mistake.
 func (d *decoder) check(c *Config) {
@@ -35,7 +33,7 @@ func (d *decoder) check(c *Config) {
 	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
 		source, path := c.Sources[name], join("sources", name)
 		d.checkName(name, path)
-		d.oneOf(source.Dialect, dialects, join(path, "dialect"))
+		d.oneOf(source.Dialect, dialects(), join(path, "dialect"))
 		for i, t := range source.Token {
 			at := join(path, "token")
 			if len(source.Token) > 1 {
@@ -129,7 +127,7 @@ func (d *decoder) connector(name string, app AppConfig, path string) bridge.Conn
 	}
 	config := connector.Config(app.Connector)
 	if config == nil {
-		d.add(at, "there is no such connector; %s", suggest(app.Connector, connector.Protocols()))
+		d.add(at, "there is no connector %q; %s", app.Connector, suggest(app.Connector, connector.Protocols()))
 		return nil
 	}
 	with, before := join(path, "with"), len(d.mistakes)
@@ -168,7 +166,7 @@ func (d *decoder) policy(a *bridge.App, t bridge.Trigger, wanted []bridge.Effect
 		case e == bridge.Restore:
 			d.add(at, "restore is offered when somebody comes back, never ordered; leave it out")
 		case !slices.Contains(known, string(e)):
-			d.add(at, "there is no such effect; %s", suggest(string(e), known))
+			d.add(at, "there is no effect %q; %s", e, suggest(string(e), known))
 		case slices.Contains(wanted[:i], e):
 			d.add(at, "%s is there twice; remove one of the two", e)
 		case a.Connector != nil:
@@ -207,6 +205,14 @@ func (d *decoder) limits(l AppLimitsConfig, path string) bridge.Limits {
 	return bridge.Limits(l)
 }
 
+// dialects are the names of the dialects that package scim understands.
+func dialects() (names []string) {
+	for _, d := range scim.Dialects() {
+		names = append(names, string(d))
+	}
+	return names
+}
+
 func (d *decoder) checkName(name, path string) {
 	if len(name) > 48 || !namePattern.MatchString(name) {
 		d.add(path, "is not a good name; use lower-case letters and digits, joined by single - or _, at most 48 characters")
@@ -215,7 +221,7 @@ func (d *decoder) checkName(name, path string) {
 
 func (d *decoder) oneOf(value string, known []string, path string) {
 	if value != "" && !slices.Contains(known, value) {
-		d.add(path, "there is no such value; %s", suggest(value, slices.Clone(known)))
+		d.add(path, "there is no %q here; %s", value, suggest(value, slices.Clone(known)))
 	}
 }
 

@@ -37,6 +37,11 @@ func ConfigSchema() *jsonschema.Schema {
 		names.PropertyNames = &jsonschema.Schema{Pattern: namePattern.String(), MaxLength: ptr[uint64](48)}
 	}
 
+	dialect, _ := root.Definitions["server.SourceConfig"].Properties.Get("dialect")
+	for _, name := range dialects() {
+		dialect.Enum = append(dialect.Enum, name)
+	}
+
 	app := root.Definitions["server.AppConfig"]
 	protocol, _ := app.Properties.Get("connector")
 	for _, name := range connector.Protocols() {

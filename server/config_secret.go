@@ -5,7 +5,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 
@@ -53,10 +52,7 @@ func (d *decoder) secret(n ast.Node, v reflect.Value, path string) {
 
 // readSecret reads a file; a relative path is relative to the configuration.
 func (d *decoder) readSecret(name, path string) (string, error) {
-	if !filepath.IsAbs(name) {
-		name = filepath.Join(filepath.Dir(d.file), name)
-	}
-	f, err := os.Open(name)
+	f, err := os.Open(beside(d.file, name))
 	if err != nil {
 		return "", withoutPath(err)
 	}

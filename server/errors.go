@@ -4,12 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/scim"
 )
 
 // Mistakes of requests that no bridge.Kind stands for.
@@ -65,7 +65,7 @@ func (s *Server) answerError(err error, c echo.Context) {
 		header.Set("Retry-After", "1")
 	}
 	if strings.HasPrefix(c.Path(), scimPath) {
-		writeSCIM(c.Response(), status, detail)
+		scim.WriteError(c.Response(), status, "", detail)
 		return
 	}
 	header.Set("Content-Type", "application/problem+json")
@@ -82,15 +82,4 @@ type problem struct {
 	Status  int    `json:"status"`
 	Detail  string `json:"detail,omitempty"`
 	Request string `json:"request,omitempty"`
-}
-
-// writeSCIM writes a SCIM error (RFC 7644, section 3.12).
-func writeSCIM(w http.ResponseWriter, status int, detail string) {
-	w.Header().Set("Content-Type", "application/scim+json")
-	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(struct {
-		Schemas []string `json:"schemas"`
-		Status  string   `json:"status"`
-		Detail  string   `json:"detail"`
-	}{[]string{"urn:ietf:params:scim:api:messages:2.0:Error"}, strconv.Itoa(status), detail})
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/scim"
 )
 
 // Operations is what an operator may ask of the bridge; *bridge.Bridge has it.
@@ -104,10 +105,10 @@ func (s *Server) routes() {
 	e.Match(looks, "/readyz", s.readyz)
 	e.Match(looks, "/metrics", echo.WrapHandler(s.Metrics.handler()))
 
-	scim := echo.WrapHandler(http.StripPrefix(scimPath, s.SCIM))
+	people := echo.WrapHandler(http.StripPrefix(scim.Mount, s.SCIM))
 	door := []echo.MiddlewareFunc{s.source, s.paced, s.sized}
-	e.Any(scimPath, scim, door...)
-	e.Any(scimPath+"/*", scim, door...)
+	e.Any(scimPath, people, door...)
+	e.Any(scimPath+"/*", people, door...)
 
 	guarded := e.Group("", s.operator)
 	guarded.GET("/v1/cases", s.listCases)
@@ -128,7 +129,7 @@ func (s *Server) routes() {
 	s.echo = e
 }
 
-const scimPath = "/scim/v2"
+const scimPath = scim.Mount
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
 

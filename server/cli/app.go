@@ -26,7 +26,7 @@ Exit code 1 if an app does not answer as it should.`,
 		Example: `  exeunt app check
   exeunt app check wiki crm`,
 		RunE: func(c *cobra.Command, names []string) error {
-			_, apps, err := loadConfig(configFile(c), c.ErrOrStderr())
+			_, apps, err := loadConfig(c)
 			if err != nil {
 				return err
 			}

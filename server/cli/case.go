@@ -121,7 +121,7 @@ func caseOrderCommand(verb, short, example string, app *string) *cobra.Command {
 		Example: example,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			config, _, err := loadConfig(configFile(c), c.ErrOrStderr())
+			config, err := configOf(c)
 			if err != nil {
 				return err
 			}

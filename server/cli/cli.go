@@ -75,10 +75,10 @@ an auditor can verify.`,
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.PersistentFlags().StringP("config", "c", "", "configuration `file` (default: exeunt.yaml, if there is one)")
+	root.PersistentFlags().StringP("config", "c", "", "configuration `file` (default: exeunt.yaml here, then /etc/exeunt/exeunt.yaml)")
 	root.MarkPersistentFlagFilename("config", "yaml", "yml")
 	root.AddCommand(serveCommand(), configCommand(), appCommand(), caseCommand(), logCommand(),
-		recipeCommand(), tokenCommand(), versionCommand())
+		recipeCommand(), tokenCommand(), healthCommand(), versionCommand())
 	return root
 }
 

@@ -20,10 +20,6 @@ import (
 	"github.com/exeunt/exeunt/server"
 )
 
-// adminFile is in the data directory, and holds the administrator's token if
-// the configuration names none.
-const adminFile = "admin-token"
-
 // client speaks to a running exeunt as the operator.
 type client struct {
 	url   string

@@ -13,41 +13,57 @@ import (
 	"github.com/exeunt/exeunt/server"
 )
 
-// defaultConfig is read if it is there and no other file is named.
-const defaultConfig = "exeunt.yaml"
+// defaultConfig is read if it is there and no other file is named; else
+// systemConfig is, if that is there.
+const (
+	defaultConfig = "exeunt.yaml"
+	systemConfig  = "/etc/exeunt/exeunt.yaml"
+)
 
 // configFile returns the file to read, "" if there is none.
 func configFile(c *cobra.Command) string {
-	file, _ := c.Flags().GetString("config")
-	if file == "" {
-		if _, err := os.Stat(defaultConfig); err == nil {
-			return defaultConfig
+	if file, _ := c.Flags().GetString("config"); file != "" {
+		return file
+	}
+	for _, file := range []string{defaultConfig, systemConfig} {
+		if _, err := os.Stat(file); err == nil {
+			return file
 		}
 	}
-	return file
+	return ""
 }
 
-// loadConfig reads the configuration, or the defaults if there is no file.
-// Warnings go to w.
-func loadConfig(file string, w io.Writer) (server.Config, []bridge.App, error) {
+// loadConfig reads a command's configuration, or the defaults if there is no
+// file. Mistakes and warnings go to stderr.
+func loadConfig(c *cobra.Command) (server.Config, []bridge.App, error) {
+	file := configFile(c)
 	if file == "" {
 		return server.DefaultConfig(), nil, nil
 	}
 	config, apps, warnings, err := server.LoadConfig(file)
 	for _, m := range warnings {
-		fmt.Fprintln(w, "warning: "+m.String())
+		fmt.Fprintln(c.ErrOrStderr(), "warning: "+m.String())
 	}
+	return config, apps, explain(c.ErrOrStderr(), file, err)
+}
+
+// configOf is [loadConfig] for commands that need no apps.
+func configOf(c *cobra.Command) (server.Config, error) {
+	config, _, err := loadConfig(c)
+	return config, err
+}
+
+// explain writes every mistake to w and returns the error that sums them up.
+func explain(w io.Writer, file string, err error) error {
 	var mistakes server.Mistakes
 	switch {
 	case errors.As(err, &mistakes):
-		for _, m := range mistakes {
-			fmt.Fprintln(w, m.String())
-		}
-		return config, nil, misusef("%s has %s; mend it and run: exeunt config check --config %[1]s", file, count(len(mistakes), "mistake"))
+		fmt.Fprintln(w, mistakes.Error())
+		return misusef("%s has %s; mend it, then try: exeunt config check --config %[1]s", file, count(len(mistakes), "mistake"))
 	case err != nil:
-		return config, nil, misusef("%w; name the file with --config", err)
+		return misusef("%w; name the file with --config", err)
 	}
-	return config, apps, nil
+	return nil
 }
 
 func count(n int, what string) string {
@@ -71,7 +87,7 @@ mistake with its line and what to do. Exit code 0 if it can be used, 2 if not.`,
 			if file == "" {
 				return misusef("there is no %s here; name the file with --config", defaultConfig)
 			}
-			config, apps, err := loadConfig(file, c.ErrOrStderr())
+			config, apps, err := loadConfig(c)
 			if err != nil {
 				return err
 			}

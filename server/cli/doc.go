@@ -1,0 +1,22 @@
+// Package cli is the command line, and the only place that knows everybody: it
+// wires configuration, store, bridge, SCIM and the front together.
+//
+//	cli.go        Main, Run: commands, exit codes, the one line of an error
+//	serve.go      exeunt serve: signals, reload, what is printed
+//	running.go    one exeunt in this process: start, apply, stop in two stages
+//	notary.go     the log's newest checkpoint, checked and copied elsewhere
+//	first.go      what is made when there is no configuration: tokens, advice
+//	config.go     exeunt config check, schema; how every command finds its file
+//	app.go        exeunt app check
+//	case.go       exeunt case list, show, retry, restore
+//	log.go        exeunt log verify, tail
+//	recipe.go     exeunt recipe test, schema
+//	token.go      exeunt token new, list, revoke
+//	health.go     exeunt health, for containers without a shell
+//	version.go    exeunt version
+//	client.go     how commands speak to a running exeunt
+//
+// Commands that only read open the database themselves, read-only, so that they
+// work beside a running exeunt and without one. What changes something goes
+// through the running exeunt.
+package cli

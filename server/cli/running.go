@@ -1,0 +1,199 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/scim"
+	"github.com/exeunt/exeunt/server"
+	"github.com/exeunt/exeunt/store"
+)
+
+// running is one exeunt in this process.
+type running struct {
+	URL    string // where it listens: http://127.0.0.1:8080
+	store  *store.Store
+	bridge *bridge.Bridge
+	front  *server.Server
+
+	config   server.Config // as it is in force
+	dialects atomic.Pointer[map[string]scim.Dialect]
+	log      zerolog.Logger
+
+	http   *http.Server
+	notary *notary
+	work   *errgroup.Group // planner, console, notary, listener
+	ctx    context.Context // of work; ends when one of it fails
+	cancel context.CancelFunc
+}
+
+// start brings up everything: the address first, because that fails most
+// often; then the store, which takes up what the last process left behind;
+// then the engine; and requests are answered last.
+func start(ctx context.Context, config server.Config, apps []bridge.App, admin bridge.Secret, log zerolog.Logger) (_ *running, err error) {
+	config.AdminToken = admin
+	r := &running{log: log}
+	listener, err := net.Listen("tcp", config.Listen)
+	if err != nil {
+		return nil, failf("cannot listen on %s: %w; choose another with --listen", config.Listen, errors.Unwrap(err))
+	}
+	defer func() {
+		if err != nil {
+			listener.Close()
+		}
+	}()
+	if r.store, err = openStore(ctx, config, false, log); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			r.store.Stop(ctx)
+			r.store.Close()
+		}
+	}()
+	metrics := server.NewMetrics()
+	metrics.Watch(r.store.Stats, log)
+	r.bridge = bridge.New(bridge.Options{Store: r.store, Queues: r.store, Observer: metrics, Logger: log})
+	r.notary = &notary{store: r.store, copy: config.Log.Checkpoint, log: log}
+	console, background, err := r.store.Console(server.ConsolePath)
+	if err != nil {
+		return nil, failf("the job console cannot be made: %w", err)
+	}
+	r.config = config
+	r.setDialects(config)
+	r.front = server.New(server.Options{
+		SCIM: r.scim(), Operations: r.bridge, Store: r.store, Tokens: r.store, Console: console,
+		Checkpoint: r.notary.newest, Metrics: metrics, Logger: log,
+		Ready: []server.Readiness{
+			{Name: "store", Check: func(ctx context.Context) error {
+				return r.store.View(ctx, func(bridge.Tx) error { return nil })
+			}},
+			{Name: "engine", Check: func(context.Context) error { return r.ctx.Err() }},
+			{Name: "log", Check: r.notary.alarmed},
+		},
+	}, settings(config))
+
+	r.bridge.SetApps(apps)
+	if err := r.store.Start(ctx, r.bridge, queues(apps)); err != nil {
+		return nil, failf("the engine cannot start: %w", err)
+	}
+	if err := r.noteLoaded(ctx, len(apps)); err != nil {
+		return nil, failf("the log cannot be written: %w", err)
+	}
+	r.http = r.front.HTTP()
+	r.URL = "http://" + listener.Addr().String()
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx)) // stop ends it, in its order
+	r.cancel = cancel
+	r.work, r.ctx = errgroup.WithContext(work)
+	r.work.Go(func() error { return r.bridge.Run(r.ctx) })
+	r.work.Go(func() error { return r.notary.run(r.ctx) })
+	r.work.Go(func() error { return background(r.ctx) })
+	r.work.Go(func() error {
+		if err := r.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("listening ended: %w", err)
+		}
+		return nil
+	})
+	return r, nil
+}
+
+func (r *running) scim() http.Handler {
+	o := scim.Options{People: r.bridge, Groups: r.bridge, Memberships: r.bridge,
+		Dialect: func(source string) scim.Dialect { return (*r.dialects.Load())[source] },
+		Limits:  scim.Limits{Body: 64 << 20}, // the front has bounded it already
+		Report: func(q *http.Request, err error) {
+			caller, _ := bridge.CallerFrom(q.Context()) // the front has let it in
+			r.log.Error().Str("request", caller.Request).Str("source", caller.Source).Err(err).Msg("internal error")
+		}}
+	if url := r.config.PublicURL; url != "" {
+		o.BaseURL = func(*http.Request) string { return strings.TrimSuffix(url, "/") + scim.Mount }
+	}
+	return scim.New(o)
+}
+
+func (r *running) setDialects(config server.Config) {
+	m := map[string]scim.Dialect{}
+	for name, s := range config.Sources {
+		m[name] = cmp.Or(scim.Dialect(s.Dialect), scim.Generic)
+	}
+	r.dialects.Store(&m)
+}
+
+// apply brings another configuration into force while everything runs. What is
+// read at start only stays as it is, and is named in the answer.
+func (r *running) apply(ctx context.Context, config server.Config, apps []bridge.App) (stays []string, err error) {
+	old := r.config
+	config.AdminToken = cmp.Or(config.AdminToken, old.AdminToken)
+	if err := r.store.SetQueues(ctx, queues(apps)); err != nil {
+		return nil, err
+	}
+	r.bridge.SetApps(apps)
+	r.setDialects(config)
+	r.front.Apply(settings(config))
+	for key, changed := range map[string]bool{"listen": config.Listen != old.Listen, "data": config.Data != old.Data,
+		"database": config.Database != old.Database, "public_url": config.PublicURL != old.PublicURL, "log": config.Log != old.Log} {
+		if changed {
+			stays = append(stays, key)
+		}
+	}
+	slices.Sort(stays)
+	config.Listen, config.Data, config.Database, config.PublicURL, config.Log = old.Listen, old.Data, old.Database, old.PublicURL, old.Log
+	r.config = config
+	return stays, r.noteLoaded(ctx, len(apps))
+}
+
+func (r *running) noteLoaded(ctx context.Context, apps int) error {
+	return r.store.Update(ctx, func(tx bridge.Tx) error { return tx.Append(server.ConfigLoaded(time.Now(), apps)) })
+}
+
+// stop ends everything in order. Until ctx ends, requests and actions under way
+// may finish; then they are cut off, which loses nothing: they are repeated at
+// the next start.
+func (r *running) stop(ctx context.Context) error {
+	var ends errgroup.Group
+	ends.Go(func() error {
+		if err := r.http.Shutdown(ctx); err != nil {
+			return r.http.Close()
+		}
+		return nil
+	})
+	ends.Go(func() error { return r.store.Stop(ctx) })
+	err := ends.Wait()
+	r.cancel()
+	err = errors.Join(err, r.work.Wait())
+	r.notary.last(context.WithoutCancel(ctx))
+	return errors.Join(err, r.store.Close())
+}
+
+// settings is the part of the configuration that the front needs.
+func settings(config server.Config) server.Settings {
+	s := server.Settings{Limit: config.Limits, Knows: slices.Sorted(maps.Keys(config.Sources)),
+		Keys: []server.Key{server.KeyOf("admin", "", config.AdminToken)}}
+	for _, name := range s.Knows {
+		for i, token := range config.Sources[name].Token {
+			s.Keys = append(s.Keys, server.KeyOf(name+"."+strconv.Itoa(i+1), name, token))
+		}
+	}
+	return s
+}
+
+func queues(apps []bridge.App) (q []store.Queue) {
+	for _, a := range apps {
+		q = append(q, store.Queue{App: a.Name, Concurrency: a.Limits.WithDefaults().Concurrency})
+	}
+	return q
+}
