@@ -19,8 +19,9 @@ import (
 type authority interface {
 	// authorise adds the credentials; its error is an outcome.
 	authorise(ctx context.Context, r *call.Request) error
-	// renew forgets a token that was refused; false if there is none to be had.
-	renew() bool
+	// renew forgets the token with which r was refused; false if no other is to
+	// be had.
+	renew(r call.Request) bool
 }
 
 // fixed is one header that never changes; the zero value is none.
@@ -33,7 +34,7 @@ func (f fixed) authorise(_ context.Context, r *call.Request) error {
 	return nil
 }
 
-func (fixed) renew() bool { return false }
+func (fixed) renew(call.Request) bool { return false }
 
 // granted is a token of OAuth 2.0's client credentials grant (RFC 6749, section
 // 4.4), kept until shortly before it expires.
@@ -64,10 +65,12 @@ func (g *granted) authorise(ctx context.Context, r *call.Request) error {
 	return nil
 }
 
-func (g *granted) renew() bool {
+func (g *granted) renew(r call.Request) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.token = ""
+	if r.Header.Get("Authorization") == "Bearer "+g.token { // else somebody has been here
+		g.token = ""
+	}
 	return true
 }
 

@@ -175,7 +175,7 @@ func (c *connector) exchange(ctx context.Context, r call.Request, want accept, v
 		if err != nil {
 			return answer{}, usual, "", fmt.Errorf("%s: %w", r.Name, err)
 		}
-		if class == Reauth && !again && c.auth.renew() {
+		if class == Reauth && !again && c.auth.renew(r) {
 			continue
 		}
 		return a, class, needs, nil
