@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/bridge/connector/rest"
 	"github.com/exeunt/exeunt/bridge/connector/scim"
 	"github.com/exeunt/exeunt/bridge/connector/webhook"
 )
@@ -26,7 +27,7 @@ import (
 // secret itself, not a reference to it, when Validate and Open are called.
 type Configuration interface {
 	// Validate returns every mistake, of kind invalid; Field is the path in
-	// YAML, "match[1]". It reads no file and asks nobody.
+	// YAML, "match[1]". It may read files, a recipe for instance, but asks nobody.
 	Validate() []*bridge.Error
 	// Open returns the connector. It may read files, but asks nobody.
 	Open() (bridge.Connector, error)
@@ -40,6 +41,7 @@ type protocol struct {
 // The list.
 func protocols() []protocol {
 	return []protocol{
+		{"rest", func() Configuration { return new(rest.Config) }},
 		{"scim", func() Configuration { return new(scim.Config) }},
 		{"webhook", func() Configuration { return new(webhook.Config) }},
 	}

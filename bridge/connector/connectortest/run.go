@@ -90,7 +90,7 @@ func capabilities(t *testing.T, target Target) {
 		if _, err := target.Connector.Do(t.Context(), order(target, account, e)); !bridge.IsPermanent(err) {
 			t.Errorf("%s is not offered, but Do says %v", e, err)
 		}
-		if _, err := target.Connector.Check(t.Context(), order(target, account, e)); !errors.Is(err, bridge.ErrCannotCheck) {
+		if _, err := target.Connector.Check(t.Context(), order(target, account, e)); !errors.Is(err, bridge.ErrCannotCheck) && !bridge.IsPermanent(err) {
 			t.Errorf("%s is not offered, but Check says %v", e, err)
 		}
 	}

@@ -72,11 +72,16 @@ func (h *house) setActive(m *member, active bool) bool {
 
 // remove deletes an account with its sessions and keys.
 func (h *house) remove(id string) {
+	h.vanish(id)
+	h.changed(id, "delete")
+}
+
+// vanish is remove without a trace.
+func (h *house) vanish(id string) {
 	h.members = slices.DeleteFunc(h.members, func(m member) bool { return m.id == id })
 	owned := func(_ string, d door) bool { return d.account == id }
 	maps.DeleteFunc(h.sessions, owned)
 	maps.DeleteFunc(h.keys, owned)
-	h.changed(id, "delete")
 }
 
 const cookie = "session"

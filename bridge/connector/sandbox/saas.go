@@ -77,6 +77,16 @@ func (s *SaaS) Issue(email string) (session, key string) {
 	return session, key
 }
 
+// Remove deletes an account behind everybody's back; the record does not show it.
+func (s *SaaS) Remove(email string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.live.(*tenant)
+	if m := t.byEmail(email); m != nil {
+		t.vanish(m.id)
+	}
+}
+
 type tenant struct{ *house }
 
 func (t *tenant) copy() world { return &tenant{t.house.copy()} }

@@ -69,11 +69,7 @@ func (s *SCIM) Active(userName string) (active bool) {
 // Remove deletes a user behind everybody's back; the record does not show it.
 func (s *SCIM) Remove(userName string) {
 	id := s.ID(userName)
-	s.look(func(d *directory) {
-		before := d.done
-		d.remove(id)
-		d.done = before
-	})
+	s.look(func(d *directory) { d.vanish(id) })
 }
 
 func (s *SCIM) look(f func(*directory)) {

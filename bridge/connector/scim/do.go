@@ -12,8 +12,12 @@ import (
 
 const patchSchema = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 
-// errUnable says that the server does not do it in this form.
-var errUnable = errors.New("not in this form")
+var (
+	// errForm says that the server does not take PATCH in this form.
+	errForm = errors.New("not in this form")
+	// errNoPatch says that the server takes no PATCH at all.
+	errNoPatch = errors.New("no PATCH")
+)
 
 // Do carries out lock, restore or delete. Somebody who is gone is locked and
 // deleted already, but cannot be restored.
@@ -31,11 +35,11 @@ func (d *door) Do(ctx context.Context, o bridge.Order) (bridge.Receipt, error) {
 	withPath := map[string]any{"op": "replace", "path": "active", "value": active}
 	without := map[string]any{"op": "replace", "value": map[string]any{"active": active}}
 	r, err := d.patch(ctx, o, withPath, "")
-	if errors.Is(err, errUnable) {
+	if errors.Is(err, errForm) {
 		// The key differs with the form, for it stands for one request.
 		r, err = d.patch(ctx, o, without, "-pathless")
 	}
-	if errors.Is(err, errUnable) {
+	if errors.Is(err, errForm) || errors.Is(err, errNoPatch) {
 		r, err = d.put(ctx, o, "-put")
 	}
 	return r, err
@@ -51,8 +55,10 @@ func (d *door) patch(ctx context.Context, o bridge.Order, op map[string]any, for
 	switch {
 	case err != nil:
 		return bridge.Receipt{}, err
+	case answer.Status == http.StatusMethodNotAllowed, answer.Status == http.StatusNotImplemented:
+		return bridge.Receipt{}, errNoPatch
 	case unable(answer.Status):
-		return bridge.Receipt{}, errUnable
+		return bridge.Receipt{}, errForm
 	case gone(answer.Status):
 		// Gone, or a server without PATCH: only a read tells.
 		read, err := d.read(ctx, o.Account.ID)
@@ -60,7 +66,7 @@ func (d *door) patch(ctx context.Context, o bridge.Order, op map[string]any, for
 			return bridge.Receipt{}, err
 		}
 		if read.Status/100 == 2 {
-			return bridge.Receipt{}, errUnable
+			return bridge.Receipt{}, errNoPatch
 		}
 	}
 	return d.settle(ctx, o, answer)

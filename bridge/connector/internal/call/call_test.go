@@ -5,11 +5,14 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -66,9 +69,12 @@ func TestSend(t *testing.T) {
 // A lost answer must reach the engine as a lost answer: nothing below may ask
 // the app again in silence.
 func TestSendAsksOnce(t *testing.T) {
+	var mu sync.Mutex
 	asked := map[string]int{}
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
 		asked[r.Method]++
+		mu.Unlock()
 		if r.Method != "GET" {
 			panic(http.ErrAbortHandler)
 		}
@@ -83,9 +89,11 @@ func TestSendAsksOnce(t *testing.T) {
 		if err == nil || bridge.IsPermanent(err) {
 			t.Errorf("%s: %v", method, err)
 		}
+		mu.Lock()
 		if asked[method] != 1 {
 			t.Errorf("%s: asked %d times", method, asked[method])
 		}
+		mu.Unlock()
 	}
 }
 
@@ -176,7 +184,9 @@ func TestSendRefusesAddresses(t *testing.T) {
 }
 
 func TestSendTrustsOnlyKnownAuthorities(t *testing.T) {
-	s := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // the refused handshake
+	s.StartTLS()
 	defer s.Close()
 	_, err := client(t, Config{Egress: loopback}).Send(t.Context(), Request{Name: "GET /", Method: "GET", URL: s.URL})
 	if err == nil || !strings.Contains(err.Error(), "certificate") {

@@ -229,3 +229,27 @@ func TestUnmarshalDepth(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestOutcomeSaysWhy(t *testing.T) {
+	for status, want := range map[int]string{
+		401: "GET /x answered 401: the app refused our credentials",
+		403: "GET /x answered 403: our credentials may not do this",
+		302: "GET /x answered 302: a redirect, which is not followed",
+		500: "GET /x answered 500",
+	} {
+		if got := outcome("GET /x", status, http.Header{"Location": {"https://bob@example.com"}}, noon, nil).Error(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestReceiptRef(t *testing.T) {
+	for ref, want := range map[string]string{
+		"7f3a-90:b_c.d=": "7f3a-90:b_c.d=", "bob@example.com": "", "no such user": "", strings.Repeat("a", 81): "",
+	} {
+		r := Response{Name: "GET /x", Status: 200, Header: http.Header{"X-Request-Id": {ref}}}
+		if got := r.Receipt("").Ref; got != want {
+			t.Errorf("%q: %q, want %q", ref, got, want)
+		}
+	}
+}
