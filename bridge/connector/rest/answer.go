@@ -141,7 +141,7 @@ func (a answer) class(ctx context.Context, want accept, rules []ErrorRule) (Clas
 	switch {
 	case puzzling:
 		return Retry, "", nil
-	case ok, a.Status/100 == 2:
+	case ok:
 		return Fatal, "", nil // success by its status only
 	case a.Status == 401:
 		return Reauth, "", nil

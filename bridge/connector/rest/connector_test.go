@@ -395,3 +395,19 @@ func TestUnverifiable(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestEvidence(t *testing.T) {
+	var e evidence
+	for _, s := range []string{"a", "b", "b", "b", "c", "b"} {
+		e.text(s)
+	}
+	if e.Summary != "a; b (3 times); c; b" {
+		t.Error(e.Summary)
+	}
+	for i := range 1000 {
+		e.text(fmt.Sprintf("step %d", i/2))
+	}
+	if len(e.Summary) > maxSummary+20 || !strings.HasSuffix(e.Summary, "; …") {
+		t.Error(len(e.Summary), e.Summary)
+	}
+}

@@ -206,6 +206,8 @@ func (e *evidence) text(s string) {
 		if !strings.HasSuffix(e.Summary, "; …") {
 			e.Summary += "; …"
 		}
+		e.last = ""
+		return
 	default:
 		e.Summary += "; " + s
 	}
