@@ -125,14 +125,21 @@ func integer(from url.Values, name string, otherwise int) (int, error) {
 	return int(n), nil
 }
 
-// keep decides the rest of a filter on stored resources. What cannot be read,
-// which would be our own fault, ends up in failed.
+// keep decides the rest of a filter on stored resources. Why it gave up, if it
+// did, ends up in failed: the client is gone, or a resource cannot be read,
+// which would be our own fault.
 func keep[T any](q *request, t *resourceType, f *filter, form func(T) stored, failed *error) func(T) bool {
 	if f == nil {
 		return nil
 	}
 	return func(x T) bool {
+		if *failed != nil {
+			return false
+		}
 		res, err := q.whole(t, form(x))
+		if err == nil {
+			err = q.Context().Err()
+		}
 		if err != nil {
 			*failed = err
 			return false

@@ -36,6 +36,9 @@ func (o operation) apply(res map[string]any, m *mending) error {
 	default:
 		assign(in, a, o.value, o.op == "add")
 	}
+	if err == nil {
+		err = bounded(a, in[a.name])
+	}
 	prune(res, o.path)
 	return err
 }
