@@ -1,9 +1,12 @@
 package scim
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/elimity-com/scim/schema"
 
 	"github.com/exeunt/exeunt/bridge"
 )
@@ -203,4 +206,35 @@ func FuzzPlan(f *testing.F) {
 			t.Fatalf("%s on %s: index %v, evaluation %v", s, p.Resource, byIndex, full)
 		}
 	})
+}
+
+// Numbers, which no standard attribute of a user is, and every operator on a
+// kind.
+func TestComparisons(t *testing.T) {
+	integer := newAttribute(schema.SimpleCoreAttribute(schema.SimpleNumberParams(schema.NumberParams{Name: "i", Type: schema.AttributeTypeInteger()})))
+	decimal := newAttribute(schema.SimpleCoreAttribute(schema.SimpleNumberParams(schema.NumberParams{Name: "d", Type: schema.AttributeTypeDecimal()})))
+	binary := newAttribute(schema.SimpleCoreAttribute(schema.SimpleBinaryParams(schema.BinaryParams{Name: "b"})))
+	b := binder{lookup: func(name string) []*attribute {
+		return map[string][]*attribute{"i": {integer}, "d": {decimal}, "b": {binary}}[name]
+	}}
+	for filter, want := range map[string]string{
+		`i eq 9007199254740993`: "true", `i eq 9007199254740992`: "false", `i gt 9007199254740992`: "true", `i ge 9007199254740994`: "false",
+		`i lt 9007199254740994`: "true", `i le 9007199254740993`: "true", `i ne 1`: "true", `i ne null`: "true", `i pr`: "true",
+		`i eq 1.5`: "refused", `i co 9`: "refused", `i eq "9"`: "refused", `i sw 9`: "refused", `i eq true`: "refused", `i gt null`: "refused",
+		`d eq 15e-1`: "true", `d gt 1`: "true", `d lt 1`: "false", `d ew 5`: "refused", `d ne 1.5`: "false",
+		`b eq "TUlJ"`: "true", `b eq "tulj"`: "false", `b ne "tulj"`: "true", `b co "T"`: "refused", `b le "T"`: "refused",
+	} {
+		f, err := parseFilter(filter, Limits{}.orDefault())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := "refused"
+		if err := b.bind(f); err == nil {
+			res, _ := decodeObject([]byte(`{"i":9007199254740993,"d":1.5,"b":"TUlJ"}`), Limits{}.orDefault())
+			got = fmt.Sprint(f.matches(res))
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", filter, got, want)
+		}
+	}
 }

@@ -317,3 +317,41 @@ func TestOwnURL(t *testing.T) {
 		t.Fatal(w.Code, w.Body)
 	}
 }
+
+// FuzzDoor: whatever comes in, the door neither panics nor fails by its own
+// fault, and nobody leaves unless the answer says that it was done.
+func FuzzDoor(f *testing.F) {
+	for _, s := range []struct{ method, path, body string }{
+		{"POST", "/Users", bjensen}, {"PUT", "/Users/$", bjensen}, {"DELETE", "/Users/$", ""},
+		{"PATCH", "/Users/$", patch(`{"op":"Replace","path":"active","value":"False"}`)},
+		{"PATCH", "/Users/$?attributes=emails.value", patch(`{"op":"replace","value":{"active":false}}`)},
+		{"GET", "/Users?filter=emails%5Btype+eq+%22work%22%5D.value+eq+%22x%22&startIndex=2&count=1", ""},
+		{"PATCH", "/Groups/#", patch(`{"op":"remove","path":"members[display co \"b\"]"},{"op":"add","value":{"members":[{"value":"$"}]}}`)},
+		{"POST", "/Groups/.search", `{"filter":"members eq \"$\"","attributes":["members"]}`}, {"GET", "/Schemas/%00", ""},
+		{"PUT", "/Groups/#", `{"displayName":"x","members":[{"value":"$"}],"externalId":null}`},
+	} {
+		f.Add(s.method, s.path, s.body)
+	}
+	f.Fuzz(func(t *testing.T, method, path, body string) {
+		d := newDoor(t, Entra)
+		id := d.bjensen()
+		ids := strings.NewReplacer("$", id, "#", d.newGroup("staff", id))
+		r, err := http.NewRequest(method, "https://exeunt.example"+ids.Replace(path), strings.NewReader(ids.Replace(body)))
+		if err != nil {
+			return
+		}
+		w := httptest.NewRecorder()
+		d.handler.ServeHTTP(w, r.WithContext(bridge.WithCaller(r.Context(), bridge.Caller{Source: "idp"})))
+		if w.Code >= 500 && w.Code != 501 || len(d.errors) > 0 {
+			t.Fatal(w, d.errors)
+		}
+		if len(d.left) > 0 && w.Code != 200 && w.Code != 204 {
+			t.Fatal("left, but answered", w)
+		}
+		if w.Body.Len() > 0 {
+			if _, err := decodeObject(w.Body.Bytes(), Limits{Depth: 64, Values: 1 << 20}); err != nil {
+				t.Fatal(err, w.Body)
+			}
+		}
+	})
+}
