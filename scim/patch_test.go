@@ -26,6 +26,10 @@ func TestPatchRFC7644_3_5_2(t *testing.T) {
 		{"add to a complex value", "", `{"op":"add","path":"name","value":{"MIDDLENAME":"J"}}`, `{"name":{"familyName":"Jensen","middleName":"J"}}`},
 		{"add to a list", "", `{"op":"add","path":"emails","value":[{"value":"x@y"}]}`, `{"emails":[{"value":"babs@jensen.org"},{"value":"bjensen@example.com"},{"value":"x@y"}]}`},
 		{"add what is there", "", `{"op":"add","path":"emails","value":[{"value":"babs@jensen.org","type":"home"}]}`, `{"meta":{"version":"W/\"1\""},"emails":[{},{}]}`},
+		{"add the primary value again", "", `{"op":"add","path":"emails","value":[{"value":"bjensen@example.com","type":"work","primary":true}]}`, `{"meta":{"version":"W/\"1\""},"emails":[{},{"primary":true}]}`},
+		{"values that differ in primary only", "", `{"op":"add","path":"emails","value":[{"value":"x@y","primary":false}]},{"op":"add","path":"emails","value":[{"value":"x@y","primary":true}]},` +
+			`{"op":"add","path":"emails","value":[{"value":"z@y","primary":true}]},{"op":"add","path":"emails","value":[{"value":"x@y","primary":false}]}`,
+			`{"emails":[{},{"primary":false},{"value":"x@y","primary":false},{"value":"z@y","primary":true}]}`},
 		{"add without a path", "", `{"op":"add","value":{"nickName":"Babs","emails":[{"value":"x@y","type":"other"}]}}`, `{"nickName":"Babs","emails":[{},{},{"value":"x@y"}]}`},
 		{"add a primary value", "", `{"op":"add","path":"emails","value":[{"value":"x@y","primary":true}]}`, `{"emails":[{"primary":null},{"primary":false},{"primary":true}]}`},
 		{"add two primary values", "", `{"op":"add","path":"emails","value":[{"value":"x@y","primary":true},{"value":"z@y","primary":true}]}`, "400 invalidValue"},
@@ -157,6 +161,7 @@ func FuzzPatch(f *testing.F) {
 		`{"op":"add","path":"` + ext + `","value":{"manager":"x","department":null}},{"op":"remove","path":"` + ext + `:manager"}`,
 		`{"op":"replace","path":"emails[type eq \"x\" and primary eq true].value","value":"y"}`,
 		`{"op":"remove","path":"emails","value":[{"value":"babs@jensen.org"}]}`, `{"op":"replace","path":"name","value":{"givenName":null,"familyName":""}}`,
+		`{"op":"add","path":"emails","value":[{"value":"babs@jensen.org","type":"home","primary":true}]},{"op":"add","path":"emails","value":[{"value":"x","primary":true}]}`,
 		`{"op":"add","path":"x509Certificates","value":[{"value":"TUlJ"}]}`, `{"op":"replace","path":"emails.primary","value":true}`,
 	} {
 		f.Add(ops, true)
