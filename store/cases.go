@@ -95,23 +95,26 @@ func (t *tx) PutCase(c bridge.Case) error {
 		return err
 	}
 	if n == 0 {
-		if _, err := t.do(`UPDATE cases SET person = $2, handle = $3, who = $4, "trigger" = $5, state = $6, ordered_by = $7,
-			opened = $8, closed = $9 WHERE id = $1`, c.ID, c.Person, c.Handle[:], string(who), string(c.Trigger),
-			string(c.State), string(by), micros(c.Opened), micros(c.Closed)); err != nil {
+		// Whose it is and when it was opened never changes.
+		if _, err := t.do(`UPDATE cases SET who = $2, "trigger" = $3, state = $4, ordered_by = $5, closed = $6 WHERE id = $1`,
+			c.ID, string(who), string(c.Trigger), string(c.State), string(by), micros(c.Closed)); err != nil {
 			return err
 		}
-		if c.State == bridge.CaseCancelled { // nothing was done: nobody need be recognised
-			_, err = t.do(`DELETE FROM cases_keys WHERE id = $1`, c.ID)
-		}
-		return err
 	}
 	keys := recognising(bridge.Person{UserName: c.Who.UserName, ExternalID: c.Who.ExternalID, Emails: c.Who.Emails}.Keys())
 	if err := storable(keys); err != nil {
 		return err
 	}
+	query := `INSERT INTO cases_keys (source, attribute, value, id) VALUES ($1, $2, $3, $4)`
+	if n == 0 {
+		if c.State != bridge.CaseCancelled {
+			return nil
+		}
+		// Nothing was done: nobody need be recognised.
+		query = `DELETE FROM cases_keys WHERE source = $1 AND attribute = $2 AND value = $3 AND id = $4`
+	}
 	for _, k := range keys {
-		if _, err := t.do(`INSERT INTO cases_keys (source, attribute, value, id) VALUES ($1, $2, $3, $4)`,
-			c.Source, string(k.Attribute), k.Value, c.ID); err != nil {
+		if _, err := t.do(query, c.Source, string(k.Attribute), k.Value, c.ID); err != nil {
 			return err
 		}
 	}
