@@ -68,7 +68,7 @@ func console(t *testing.T, s *store.Store) {
 		t.Fatal(err)
 	}
 	must(t, s, func(tx bridge.Tx) error { return tx.WakeLane(bridge.Lane{App: "a", Person: "p"}, time.Now()) })
-	for _, path := range []string{"/jobs", "/jobs/api/jobs?state=available", "/jobs/api/queues", "/jobs/api/states", "/jobs/api/features"} {
+	for _, path := range []string{"/jobs/", "/jobs/api/jobs?state=available", "/jobs/api/queues", "/jobs/api/states", "/jobs/api/features"} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 		if w.Code != http.StatusOK {
