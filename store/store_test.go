@@ -48,13 +48,13 @@ func open(t testing.TB, opts store.Options) *store.Store {
 
 func TestSQLite(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) *store.Store {
-		return open(t, store.Options{Dir: t.TempDir(), LogKey: newKey(t), Logger: zerolog.Nop()})
+		return open(t, store.Options{Dir: t.TempDir(), LogKey: newKey(t), Logger: logger(t)})
 	})
 }
 
 func TestPostgres(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) *store.Store {
-		return open(t, store.Options{URL: freshDatabase(t), LogKey: newKey(t), Logger: zerolog.Nop()})
+		return open(t, store.Options{URL: freshDatabase(t), LogKey: newKey(t), Logger: logger(t)})
 	})
 }
 

@@ -162,7 +162,6 @@ CREATE TABLE log_payload (
     payload BYTEA NOT NULL,
     PRIMARY KEY (event, n)
 );
-CREATE INDEX log_payload_of ON log_payload (handle);
 
 CREATE TABLE log_pending (event BIGINT PRIMARY KEY REFERENCES log_event);
 CREATE TABLE log_leaf (
