@@ -19,6 +19,7 @@ import (
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/store"
 	"github.com/exeunt/exeunt/store/ledger"
+	"github.com/exeunt/exeunt/store/storetest"
 )
 
 // childDir and childURL tell this test binary to be a server that may be
@@ -319,7 +320,7 @@ func TestKilledJobResumes(t *testing.T) {
 
 // On PostgreSQL one node works an app; when it is killed another takes over.
 func TestOneNodeWorksAnApp(t *testing.T) {
-	url := freshDatabase(t)
+	url := storetest.Postgres(t)
 	secret, _, err := ledger.NewKey(ledger.NewOrigin())
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/store"
+	"github.com/exeunt/exeunt/store/storetest"
 )
 
 type worker func(context.Context, bridge.LaneJob) (time.Duration, error)
@@ -27,7 +28,7 @@ func (w worker) WorkLane(ctx context.Context, j bridge.LaneJob) (time.Duration, 
 // it ordered, at 6 commits a second over 5 queues, and what an idle store costs.
 func BenchmarkPickUp(b *testing.B) {
 	b.Run("sqlite", func(b *testing.B) { pickUp(b, store.Options{Dir: b.TempDir()}) })
-	b.Run("postgres", func(b *testing.B) { pickUp(b, store.Options{URL: freshDatabase(b)}) })
+	b.Run("postgres", func(b *testing.B) { pickUp(b, store.Options{URL: storetest.Postgres(b)}) })
 }
 
 func pickUp(b *testing.B, opts store.Options) {

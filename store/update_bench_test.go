@@ -12,6 +12,7 @@ import (
 
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/store"
+	"github.com/exeunt/exeunt/store/storetest"
 )
 
 // BenchmarkUpdate measures what a deactivation costs: a person read and
@@ -24,7 +25,7 @@ func BenchmarkUpdate(b *testing.B) {
 	}
 	for _, callers := range []int{1, 16, 64} {
 		b.Run(fmt.Sprintf("postgres/%d", callers), func(b *testing.B) {
-			updates(b, store.Options{URL: freshDatabase(b)}, callers)
+			updates(b, store.Options{URL: storetest.Postgres(b)}, callers)
 		})
 	}
 }
