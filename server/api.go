@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -182,9 +183,10 @@ func (s *Server) restoreCase(c echo.Context) error {
 	return s.showCase(c)
 }
 
-// checkpoint answers GET /v1/log/checkpoint: the newest signed checkpoint.
-func (s *Server) checkpoint(c echo.Context) error {
-	note, err := s.Checkpoint(c.Request().Context())
+// answerNote answers GET /v1/log/checkpoint, the newest signed checkpoint, and
+// POST, which seals and signs what there is now.
+func answerNote(c echo.Context, get func(context.Context) ([]byte, error)) error {
+	note, err := get(c.Request().Context())
 	if err != nil {
 		return err
 	}

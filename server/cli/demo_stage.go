@@ -13,8 +13,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/bridge/connector/sandbox"
+	"github.com/exeunt/exeunt/server"
+	"github.com/exeunt/exeunt/store"
 )
 
 // stage is everything that runs during a demo: three apps, and exeunt between
@@ -84,16 +88,10 @@ func setStage(ctx context.Context, dir string) (*stage, error) {
 
 // configure writes the configuration a user would write, and its secrets.
 func (s *stage) configure() (file string, err error) {
-	source, err := newToken()
-	if err != nil {
-		return "", err
-	}
-	admin, err := newToken()
-	if err != nil {
-		return "", err
-	}
-	s.idp, s.admin = source, &client{token: admin}
-	for name, value := range map[string]string{"entra-token": string(source), "admin-token": string(admin),
+	source, _ := server.NewToken(server.SCIMToken)
+	admin, _ := server.NewToken(server.AdminToken)
+	s.idp, s.admin = bridge.Secret(source), &client{token: bridge.Secret(admin)}
+	for name, value := range map[string]string{"entra-token": source, "admin-token": admin,
 		"wiki-token": s.wiki.Admin(), "crm-key": s.crm.Admin(), "badge-secret": s.badge.Admin()} {
 		if err := os.WriteFile(filepath.Join(s.dirName, name), []byte(value+"\n"), 0o600); err != nil {
 			return "", err
@@ -139,6 +137,26 @@ apps:
 `, s.dirName, s.wiki.BaseURL(), s.crm.URL(), s.badge.HookURL())
 	file = filepath.Join(s.dirName, "exeunt.yaml")
 	return file, os.WriteFile(file, []byte(text), 0o600)
+}
+
+// verifyLog has the log sealed and signed, and verifies it as an auditor would:
+// from another reader of the database, against the checkpoint in hand.
+func (s *stage) verifyLog(ctx context.Context) (report store.LogReport, err error) {
+	var held []byte
+	if err := s.admin.call(ctx, http.MethodPost, "/v1/log/checkpoint", nil, &held); err != nil {
+		return report, err
+	}
+	data := filepath.Join(s.dirName, "data")
+	key, err := os.ReadFile(filepath.Join(data, keyFile+".pub"))
+	if err != nil {
+		return report, err
+	}
+	reader, err := store.Open(ctx, store.Options{Dir: data, ReadOnly: true, Logger: zerolog.Nop()})
+	if err != nil {
+		return report, err
+	}
+	defer reader.Close()
+	return reader.VerifyLog(ctx, store.VerifyOptions{VerifierKey: strings.TrimSpace(string(key)), Held: held})
 }
 
 // clear stops everything.

@@ -103,6 +103,14 @@ func (n *notary) newest(ctx context.Context) ([]byte, error) {
 	return note, err
 }
 
+// sign seals and signs what there is now, and returns the checkpoint.
+func (n *notary) sign(ctx context.Context) ([]byte, error) {
+	if _, err := n.store.Seal(ctx); err != nil {
+		return nil, err
+	}
+	return n.store.Checkpoint(ctx) // run copies it
+}
+
 // replaceFile makes a file hold content, durably, or leaves it as it is.
 func replaceFile(path string, content []byte, mode os.FileMode) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
