@@ -122,7 +122,7 @@ apps:
     with:
       recipe: sandbox
       params: {base: %[3]s}
-      secrets: {admin_key: file:%[1]s/crm-key}
+      secrets: {token: file:%[1]s/crm-key}
       allow_networks: [127.0.0.1/32]
     policy: {deactivate: [lock, revoke], delete: [delete]}
   badge:
