@@ -94,6 +94,7 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	if err := r.noteLoaded(ctx, len(apps)); err != nil {
 		return nil, failf("the log cannot be written: %w", err)
 	}
+	r.notary.all(ctx)
 	r.http = r.front.HTTP()
 	r.URL = "http://" + listener.Addr().String()
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx)) // stop ends it, in its order
@@ -175,7 +176,7 @@ func (r *running) stop(ctx context.Context) error {
 	err := ends.Wait()
 	r.cancel()
 	err = errors.Join(err, r.work.Wait())
-	r.notary.last(context.WithoutCancel(ctx))
+	r.notary.all(context.WithoutCancel(ctx))
 	return errors.Join(err, r.store.Close())
 }
 
