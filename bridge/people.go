@@ -146,7 +146,7 @@ func (b *Bridge) RemovePerson(ctx context.Context, id string, allow func(Person)
 				return err
 			}
 		}
-		if err := tx.DeletePerson(id); err != nil {
+		if err := tx.DeletePerson(id, p.Identifiers().recognised()); err != nil {
 			return err
 		}
 		return openCase(tx, p, Removed, c, now)

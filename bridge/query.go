@@ -48,6 +48,15 @@ func (g Group) Keys() []Key {
 	return addKey(addKey(nil, ByExternalID, g.ExternalID), ByDisplayName, g.DisplayName)
 }
 
+// recognised returns by what i is recognised as a person who was deleted: the
+// user name, the external id and the primary address. Other addresses and the
+// display name may be shared.
+func (i Identifiers) recognised() []Key {
+	keys := addKey(nil, ByUserName, i.UserName)
+	keys = addKey(keys, ByExternalID, i.ExternalID)
+	return addKey(keys, ByEmail, i.Email())
+}
+
 func addKey(keys []Key, a Attribute, value string) []Key {
 	if value == "" {
 		return keys

@@ -9,7 +9,7 @@ import (
 // offered. Nothing is restored silently: whether the new contract gives the old
 // access is for a person to say.
 func (b *Bridge) cameBack(tx Tx, p Person, by Caller, now time.Time, n *news) error {
-	cases, err := tx.CasesOf(p.Source, p.ID, p.Keys())
+	cases, err := tx.CasesOf(p.Source, p.ID, p.Identifiers().recognised())
 	if err != nil {
 		return err
 	}

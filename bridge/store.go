@@ -37,8 +37,9 @@ type PeopleTx interface {
 	// PutPerson inserts p if p.Version is 1, else replaces it. Its keys are
 	// indexed; user names are unique within a source.
 	PutPerson(p Person) error
-	// DeletePerson removes a person, its keys and its memberships.
-	DeletePerson(id string) error
+	// DeletePerson removes a person, its keys and its memberships. By the keys
+	// given, CasesOf recognises whoever comes back under a new id.
+	DeletePerson(id string, by []Key) error
 	// Memberships returns, by id, the groups that people or groups are directly in.
 	Memberships(ids ...string) (map[string][]Membership, error)
 }
@@ -75,8 +76,7 @@ type CasesTx interface {
 	Cases(states []CaseState, before time.Time, limit int) ([]Case, error)
 	// CasesOf returns the cases from which a person has not come back
 	// (Returned is zero): those of the person with that id, and those of people
-	// who were deleted from the same source and shared a user name, external id
-	// or e-mail address among keys. Newest first.
+	// who were deleted from the same source by one of the keys. Newest first.
 	CasesOf(source, person string, keys []Key) ([]Case, error)
 	PutCase(c Case) error // inserts or replaces
 	ActionsTx

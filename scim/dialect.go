@@ -31,7 +31,6 @@ const (
 	noOperations                      // a PATCH may have none
 	readOnlyInside                    // path-less PATCH values may repeat id, meta, groups
 	createMissing                     // PATCH creates the value that its path selects in vain
-	keepSelected                      // a selected value that is replaced keeps what selected it
 	stringBooleans                    // filters may compare booleans with "True"
 	answerPlainJSON                   // answers are application/json
 )
@@ -60,9 +59,9 @@ type mending struct {
 	leave   leave
 }
 
-func newMending(d Dialect) *mending {
+func newMending(d Dialect, all []mend) *mending {
 	m := &mending{}
-	for _, x := range mends() {
+	for _, x := range all {
 		if d == Strict || x.only != nil && !slices.Contains(x.only, d) {
 			continue
 		}

@@ -100,7 +100,7 @@ func New(o Options) http.Handler {
 	o.Limits = o.Limits.orDefault()
 	h := &handler{Options: o, user: userType(), group: groupType(), mendings: map[Dialect]*mending{}}
 	for _, d := range Dialects() {
-		h.mendings[d] = newMending(d)
+		h.mendings[d] = newMending(d, mends())
 	}
 	h.discovery = newDiscovery(h.Limits, h.user, h.group)
 	h.routes = map[string]methods{

@@ -139,7 +139,7 @@ func (o operation) change(in map[string]any, a *attribute, m *mending) error {
 			rest, out = append(rest, e), append(out, e)
 			continue
 		}
-		if v = o.changed(v, a, m); len(v) > 0 {
+		if v = o.changed(v, a); len(v) > 0 {
 			out = append(out, v)
 		}
 		hits = append(hits, v)
@@ -167,7 +167,7 @@ func (o operation) change(in map[string]any, a *attribute, m *mending) error {
 }
 
 // changed returns what becomes of one selected value; empty if nothing is left.
-func (o operation) changed(v map[string]any, a *attribute, m *mending) map[string]any {
+func (o operation) changed(v map[string]any, a *attribute) map[string]any {
 	parts, _ := o.value.(map[string]any)
 	switch {
 	case o.sub != nil && o.op == "remove":
@@ -179,13 +179,7 @@ func (o operation) changed(v map[string]any, a *attribute, m *mending) map[strin
 	case o.op == "add":
 		merge(v, a, parts, true)
 	default:
-		v = clone(parts).(map[string]any)
-		kept, ok := seed(o.pick)
-		for name, x := range kept {
-			if _, set := v[name]; !set && ok && m.may(keepSelected) {
-				v[name] = x
-			}
-		}
+		return clone(parts).(map[string]any)
 	}
 	return v
 }

@@ -7,7 +7,7 @@ import (
 )
 
 const actionColumns = `a.seq, a.id, a.case_id, a.app, a.person, a.effect, a.state, a.ordered, a.due, a.deadline,
-	a.attempts, a.checks, a.problem, a.done, a.checked, a.settled`
+	a.attempts, a.begun, a.checks, a.problem, a.done, a.checked, a.settled`
 
 func scanAction(s scanner) (a bridge.Action, err error) {
 	var (
@@ -15,7 +15,7 @@ func scanAction(s scanner) (a bridge.Action, err error) {
 		done, checked                   []byte
 	)
 	if err := s.Scan(&a.Seq, &a.ID, &a.Case, &a.Lane.App, &a.Lane.Person, &a.Effect, &a.State, &ordered, &due, &deadline,
-		&a.Attempts, &a.Checks, &a.Problem, &done, &checked, &settled); err != nil {
+		&a.Attempts, &a.Begun, &a.Checks, &a.Problem, &done, &checked, &settled); err != nil {
 		return bridge.Action{}, err
 	}
 	a.Ordered, a.Due, a.Deadline, a.Settled = fromMicros(ordered), fromMicros(due), fromMicros(deadline), fromMicros(settled)
@@ -56,9 +56,9 @@ func (t *tx) PutAction(a *bridge.Action) error {
 	}
 	if a.Seq != 0 {
 		n, err := t.do(`UPDATE actions SET effect = $2, state = $3, due = $4, deadline = $5, attempts = $6, checks = $7,
-			problem = $8, done = $9, checked = $10, settled = $11 WHERE seq = $1 AND id = $12`,
+			problem = $8, done = $9, checked = $10, settled = $11, begun = $13 WHERE seq = $1 AND id = $12`,
 			a.Seq, string(a.Effect), string(a.State), micros(a.Due), micros(a.Deadline), a.Attempts, a.Checks,
-			a.Problem, string(done), string(checked), micros(a.Settled), a.ID)
+			a.Problem, string(done), string(checked), micros(a.Settled), a.ID, a.Begun)
 		if err == nil && n == 0 {
 			err = bridge.Errorf(bridge.KindNotFound, "there is no such action")
 		}
@@ -68,10 +68,10 @@ func (t *tx) PutAction(a *bridge.Action) error {
 		return t.failed(errReadOnly)
 	}
 	return t.failed(t.row(`INSERT INTO actions (id, case_id, app, person, effect, state, ordered, due, deadline,
-		attempts, checks, problem, done, checked, settled)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) RETURNING seq`,
+		attempts, begun, checks, problem, done, checked, settled)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) RETURNING seq`,
 		a.ID, a.Case, a.Lane.App, a.Lane.Person, string(a.Effect), string(a.State), micros(a.Ordered), micros(a.Due),
-		micros(a.Deadline), a.Attempts, a.Checks, a.Problem, string(done), string(checked), micros(a.Settled)).Scan(&a.Seq))
+		micros(a.Deadline), a.Attempts, a.Begun, a.Checks, a.Problem, string(done), string(checked), micros(a.Settled)).Scan(&a.Seq))
 }
 
 func (t *tx) Account(l bridge.Lane) (a bridge.Account, err error) {

@@ -8,18 +8,19 @@ import (
 	"github.com/exeunt/exeunt/bridge"
 )
 
-const caseColumns = `id, source, person, handle, who, "trigger", state, ordered_by, opened, closed`
+const caseColumns = `id, source, person, handle, who, "trigger", state, ordered_by, opened, closed, returned, returned_as`
 
 func scanCase(s scanner) (c bridge.Case, err error) {
 	var (
 		handle, who, by []byte
 		opened, closed  int64
+		returned        int64
 	)
-	if err := s.Scan(&c.ID, &c.Source, &c.Person, &handle, &who, &c.Trigger, &c.State, &by, &opened, &closed); err != nil {
+	if err := s.Scan(&c.ID, &c.Source, &c.Person, &handle, &who, &c.Trigger, &c.State, &by, &opened, &closed, &returned, &c.ReturnedAs); err != nil {
 		return bridge.Case{}, err
 	}
 	copy(c.Handle[:], handle)
-	c.Opened, c.Closed = fromMicros(opened), fromMicros(closed)
+	c.Opened, c.Closed, c.Returned = fromMicros(opened), fromMicros(closed), fromMicros(returned)
 	if err := json.Unmarshal(who, &c.Who); err != nil {
 		return bridge.Case{}, err
 	}
@@ -58,14 +59,11 @@ func (t *tx) Cases(states []bridge.CaseState, before time.Time, limit int) ([]br
 }
 
 func (t *tx) CasesOf(source, person string, keys []bridge.Key) ([]bridge.Case, error) {
-	query := `SELECT ` + caseColumns + ` FROM cases WHERE id IN (SELECT id FROM cases WHERE source = $1 AND person = $2`
+	query := `SELECT ` + caseColumns + ` FROM cases WHERE source = $1 AND returned = 0 AND person IN (SELECT $2`
 	args := []any{source, person}
-	for _, k := range recognising(keys) {
-		if len(args) > 2*maxWhere {
-			break
-		}
+	for _, k := range keys[:min(len(keys), maxWhere)] {
 		args = append(args, string(k.Attribute), k.Value)
-		query += fmt.Sprintf(` UNION SELECT id FROM cases_keys WHERE source = $1 AND attribute = $%d AND value = $%d`,
+		query += fmt.Sprintf(` UNION SELECT person FROM gone_keys WHERE source = $1 AND attribute = $%d AND value = $%d`,
 			len(args)-1, len(args))
 	}
 	return t.listCases(query+`) ORDER BY opened DESC, id DESC`+t.forUpdate(), args...)
@@ -88,45 +86,17 @@ func (t *tx) PutCase(c bridge.Case) error {
 	if err != nil {
 		return err
 	}
-	n, err := t.do(`INSERT INTO cases (`+caseColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING`,
+	n, err := t.do(`INSERT INTO cases (`+caseColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING`,
 		c.ID, c.Source, c.Person, c.Handle[:], string(who), string(c.Trigger), string(c.State), string(by),
-		micros(c.Opened), micros(c.Closed))
+		micros(c.Opened), micros(c.Closed), micros(c.Returned), c.ReturnedAs)
 	if err != nil {
 		return err
 	}
 	if n == 0 {
-		if _, err := t.do(`UPDATE cases SET person = $2, handle = $3, who = $4, "trigger" = $5, state = $6, ordered_by = $7,
-			opened = $8, closed = $9 WHERE id = $1`, c.ID, c.Person, c.Handle[:], string(who), string(c.Trigger),
-			string(c.State), string(by), micros(c.Opened), micros(c.Closed)); err != nil {
-			return err
-		}
-		if c.State == bridge.CaseCancelled { // nothing was done: nobody need be recognised
-			_, err = t.do(`DELETE FROM cases_keys WHERE id = $1`, c.ID)
-		}
-		return err
+		_, err = t.do(`UPDATE cases SET person = $2, handle = $3, who = $4, "trigger" = $5, state = $6, ordered_by = $7,
+			opened = $8, closed = $9, returned = $10, returned_as = $11 WHERE id = $1`, c.ID, c.Person, c.Handle[:],
+			string(who), string(c.Trigger), string(c.State), string(by), micros(c.Opened), micros(c.Closed),
+			micros(c.Returned), c.ReturnedAs)
 	}
-	keys := recognising(bridge.Person{UserName: c.Who.UserName, ExternalID: c.Who.ExternalID, Emails: c.Who.Emails}.Keys())
-	if err := storable(keys); err != nil {
-		return err
-	}
-	for _, k := range keys {
-		if _, err := t.do(`INSERT INTO cases_keys (source, attribute, value, id) VALUES ($1, $2, $3, $4)`,
-			c.Source, string(k.Attribute), k.Value, c.ID); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// recognising returns the keys that stand for one person: never the display
-// name, which many share.
-func recognising(keys []bridge.Key) []bridge.Key {
-	var out []bridge.Key
-	for _, k := range keys {
-		switch k.Attribute {
-		case bridge.ByUserName, bridge.ByExternalID, bridge.ByEmail:
-			out = append(out, k)
-		}
-	}
-	return out
+	return err
 }

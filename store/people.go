@@ -83,7 +83,13 @@ func (t *tx) PutPerson(p bridge.Person) error {
 	return t.putKeys("people", p.Source, p.ID, before, keys)
 }
 
-func (t *tx) DeletePerson(id string) error {
+func (t *tx) DeletePerson(id string, by []bridge.Key) error {
+	for _, k := range by {
+		if _, err := t.do(`INSERT INTO gone_keys (source, attribute, value, person)
+			SELECT source, $2, $3, id FROM people WHERE id = $1`, id, string(k.Attribute), k.Value); err != nil {
+			return err
+		}
+	}
 	if _, err := t.do(`DELETE FROM members WHERE member = $1`, id); err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ func (d *demo) introduce(context.Context) error {
 	d.say("wiki   SCIM 2.0                              %s", d.wiki.URL())
 	d.say("crm    REST: password, sessions, API keys    %s", d.crm.URL())
 	d.say("badge  signed webhooks                       %s", d.badge.URL())
-	d.say("exeunt listens on %s", d.exeunt)
+	d.say("exeunt listens on %s", d.running.URL)
 	return nil
 }
 

@@ -15,7 +15,6 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/bridge/connector/sandbox"
 	"github.com/exeunt/exeunt/server"
 	"github.com/exeunt/exeunt/store"
@@ -28,11 +27,9 @@ type stage struct {
 	wiki    *sandbox.SCIM
 	crm     *sandbox.SaaS
 	badge   *sandbox.Hook
-	exeunt  string // URL
-	idp     bridge.Secret
+	running *running // exeunt
+	idp     string   // the identity provider's token
 	admin   *client
-	stop    context.CancelFunc
-	ended   chan error
 
 	ids    map[string]string // person's id in exeunt by user name
 	doors  []*oldDoor
@@ -54,7 +51,7 @@ func password(u sandbox.User) string { return "correct horse " + u.UserName }
 
 // setStage starts the apps and exeunt; everything listens on the loopback only.
 func setStage(ctx context.Context, dir string) (*stage, error) {
-	s := &stage{dirName: dir, ids: map[string]string{}, ended: make(chan error, 1)}
+	s := &stage{dirName: dir, ids: map[string]string{}}
 	users := make([]sandbox.User, len(cast))
 	for i, u := range cast {
 		u.Email, u.Password = u.UserName, password(u)
@@ -67,31 +64,26 @@ func setStage(ctx context.Context, dir string) (*stage, error) {
 	if err := errors.Join(err[:]...); err != nil {
 		return nil, err
 	}
-	config, err1 := s.configure()
+	file, err1 := s.configure()
 	if err1 != nil {
 		return nil, err1
 	}
-	ctx, s.stop = context.WithCancel(ctx)
-	ready := make(chan string, 1)
-	go func() {
-		s.ended <- serve(ctx, serveOptions{File: config, Logs: io.Discard, Ready: func(url string) { ready <- url }})
-	}()
-	select {
-	case s.exeunt = <-ready:
-		s.admin.url = s.exeunt
-		return s, nil
-	case err := <-s.ended:
-		s.stop()
-		return nil, err
+	config, apps, _, err2 := server.LoadConfig(file)
+	if err2 != nil {
+		return nil, err2
 	}
+	if s.running, err2 = start(ctx, config, apps, config.AdminToken, zerolog.Nop()); err2 != nil {
+		return nil, err2
+	}
+	s.admin = &client{url: s.running.URL, token: config.AdminToken}
+	return s, nil
 }
 
 // configure writes the configuration a user would write, and its secrets.
 func (s *stage) configure() (file string, err error) {
-	source, _ := server.NewToken(server.SCIMToken)
 	admin, _ := server.NewToken(server.AdminToken)
-	s.idp, s.admin = bridge.Secret(source), &client{token: bridge.Secret(admin)}
-	for name, value := range map[string]string{"entra-token": source, "admin-token": admin,
+	s.idp, _ = server.NewToken(server.SCIMToken)
+	for name, value := range map[string]string{"entra-token": s.idp, "admin-token": admin,
 		"wiki-token": s.wiki.Admin(), "crm-key": s.crm.Admin(), "badge-secret": s.badge.Admin()} {
 		if err := os.WriteFile(filepath.Join(s.dirName, name), []byte(value+"\n"), 0o600); err != nil {
 			return "", err
@@ -139,40 +131,32 @@ apps:
 	return file, os.WriteFile(file, []byte(text), 0o600)
 }
 
-// verifyLog has the log sealed and signed, and verifies it as an auditor would:
-// from another reader of the database, against the checkpoint in hand.
-func (s *stage) verifyLog(ctx context.Context) (report store.LogReport, err error) {
-	var held []byte
-	if err := s.admin.call(ctx, http.MethodPost, "/v1/log/checkpoint", nil, &held); err != nil {
-		return report, err
-	}
-	data := filepath.Join(s.dirName, "data")
-	key, err := os.ReadFile(filepath.Join(data, keyFile+".pub"))
-	if err != nil {
-		return report, err
-	}
-	reader, err := store.Open(ctx, store.Options{Dir: data, ReadOnly: true, Logger: zerolog.Nop()})
-	if err != nil {
-		return report, err
-	}
-	defer reader.Close()
-	return reader.VerifyLog(ctx, store.VerifyOptions{VerifierKey: strings.TrimSpace(string(key)), Held: held})
-}
-
 // clear stops everything.
 func (s *stage) clear() error {
-	s.stop()
-	err := <-s.ended
-	return errors.Join(err, s.wiki.Close(), s.crm.Close(), s.badge.Close())
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	return errors.Join(s.running.stop(ctx), s.wiki.Close(), s.crm.Close(), s.badge.Close())
+}
+
+// verifyLog seals and signs what there is, and recomputes all of it.
+func (s *stage) verifyLog(ctx context.Context) (string, error) {
+	if _, err := s.running.store.Seal(ctx); err != nil {
+		return "", err
+	}
+	if _, err := s.running.store.Checkpoint(ctx); err != nil {
+		return "", err
+	}
+	report, err := s.running.store.VerifyLog(ctx, store.VerifyOptions{})
+	return report.Report.String(), err
 }
 
 // scim sends a request as the identity provider does.
 func (s *stage) scim(ctx context.Context, method, path, body string) (status int, answer map[string]any, took time.Duration, err error) {
-	r, err := http.NewRequestWithContext(ctx, method, s.exeunt+"/scim/v2"+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, method, s.running.URL+"/scim/v2"+path, strings.NewReader(body))
 	if err != nil {
 		return 0, nil, 0, err
 	}
-	r.Header.Set("Authorization", "Bearer "+string(s.idp))
+	r.Header.Set("Authorization", "Bearer "+s.idp)
 	r.Header.Set("Content-Type", "application/scim+json")
 	began := time.Now()
 	resp, err := http.DefaultClient.Do(r)

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -76,35 +77,36 @@ func cases(t *testing.T, s *store.Store) {
 }
 
 func casesOf(t *testing.T, s *store.Store) {
-	ada := newPerson("ada")
-	left := newCase(ada, start)
-	older := newCase(ada, start.Add(-time.Hour))
-	cancelled := newCase(newPerson("ada"), start.Add(time.Minute))
-	putCases(t, s, left, older, cancelled)
-	cancelled.State = bridge.CaseCancelled
-	putCases(t, s, cancelled)
-	foreign := newCase(ada, start)
+	ada, bob := newPerson("ada"), newPerson("bob")
+	key := func(a bridge.Attribute, v string) bridge.Key { return bridge.Normalise(a, v) }
+	must(t, s, func(tx bridge.Tx) error { return errors.Join(tx.PutPerson(ada), tx.PutPerson(bob)) })
+	left, older := newCase(ada, start), newCase(ada, start.Add(-time.Hour))
+	returned := newCase(ada, start.Add(time.Minute))
+	returned.Returned, returned.ReturnedAs = start.Add(time.Hour), ada.ID
+	foreign, bobs := newCase(ada, start), newCase(bob, start)
 	foreign.Source = "other"
-	putCases(t, s, foreign)
-	for _, c := range []struct {
-		name string
-		who  bridge.Person
-		want []string
-	}{
-		{"the same person", bridge.Person{ID: ada.ID}, []string{left.ID, older.ID}},
-		{"the same user name", bridge.Person{UserName: "ADA"}, []string{left.ID, older.ID}},
-		{"the same external id", bridge.Person{UserName: "new", ExternalID: "x-ada"}, []string{left.ID, older.ID}},
-		{"a shared address", bridge.Person{UserName: "new", Emails: []string{"q@example.org", "ADA@home.example"}}, []string{left.ID, older.ID}},
-		{"only a shared display name", bridge.Person{UserName: "new", DisplayName: "Somebody"}, nil},
-	} {
+	putCases(t, s, left, older, returned, foreign, bobs)
+	look := func(name, person string, want []string, keys ...bridge.Key) {
+		t.Helper()
 		must(t, s, func(tx bridge.Tx) error {
-			got, err := tx.CasesOf(source, c.who.ID, c.who.Keys())
-			if diff := cmp.Diff(c.want, ids(got)); diff != "" {
-				t.Error(c.name, diff)
+			got, err := tx.CasesOf(source, person, keys)
+			if diff := cmp.Diff(want, ids(got)); diff != "" {
+				t.Error(name, diff)
 			}
 			return err
 		})
 	}
+	mine := []string{left.ID, older.ID}
+	look("the same person", ada.ID, mine)
+	look("a namesake, while she is there", "new", nil, key(bridge.ByUserName, ada.UserName))
+	must(t, s, func(tx bridge.Tx) error {
+		return tx.DeletePerson(ada.ID, []bridge.Key{key(bridge.ByUserName, "ada"), key(bridge.ByExternalID, "x-ada")})
+	})
+	look("the same person, deleted", ada.ID, mine)
+	look("the same user name", "new", mine, key(bridge.ByUserName, "ADA"))
+	look("the same external id", "new", mine, key(bridge.ByUserName, "eve"), key(bridge.ByExternalID, "x-ada"))
+	look("by what she was not deleted by", "new", nil, key(bridge.ByEmail, "ada@example.org"))
+	look("somebody else", bob.ID, []string{bobs.ID}, key(bridge.ByUserName, "bob"))
 }
 
 func openCases(t *testing.T, s *store.Store) {

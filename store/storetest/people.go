@@ -193,8 +193,8 @@ func deletedPeople(t *testing.T, s *store.Store) {
 		_, err := tx.Members(g.ID).Add(p.ID)
 		return err
 	})
-	must(t, s, func(tx bridge.Tx) error { return tx.DeletePerson(p.ID) })
-	wantKind(t, s.Update(t.Context(), func(tx bridge.Tx) error { return tx.DeletePerson(p.ID) }), bridge.KindNotFound)
+	must(t, s, func(tx bridge.Tx) error { return tx.DeletePerson(p.ID, nil) })
+	wantKind(t, s.Update(t.Context(), func(tx bridge.Tx) error { return tx.DeletePerson(p.ID, nil) }), bridge.KindNotFound)
 	if _, n := find(t, s, people{Source: source, Where: []bridge.Key{bridge.Normalise(bridge.ByUserName, "ada")}}); n != 0 {
 		t.Error("a deleted person is found")
 	}

@@ -36,6 +36,9 @@ func (r *Recipe) check() (Problems, error) {
 	if r.Lookup != nil && len(r.Lookup) == 0 {
 		c.problems.add(Pos{1, 1}, "lookup", "is empty; say how an account is found")
 	}
+	if r.Actions != nil && len(r.Actions) == 0 {
+		c.problems.add(Pos{1, 1}, "actions", "is empty; say what can be done with an account")
+	}
 	for _, name := range slices.Sorted(maps.Keys(r.Actions)) {
 		c.checkAction(r, name)
 	}

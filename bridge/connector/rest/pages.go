@@ -184,7 +184,7 @@ func nextLink(headers []string) string {
 			if target, after, ok = strings.Cut(after, ">"); !ok {
 				break
 			}
-			params, h = untilComma(after)
+			params, h = until(after, ',')
 			if relNext(params) {
 				return strings.TrimSpace(target)
 			}
@@ -193,8 +193,8 @@ func nextLink(headers []string) string {
 	return ""
 }
 
-// untilComma cuts s at the first comma outside quotes.
-func untilComma(s string) (before, after string) {
+// until cuts s at the first separator outside quotes.
+func until(s string, separator byte) (before, after string) {
 	quoted := false
 	for i := 0; i < len(s); i++ {
 		switch {
@@ -202,7 +202,7 @@ func untilComma(s string) (before, after string) {
 			i++
 		case s[i] == '"':
 			quoted = !quoted
-		case !quoted && s[i] == ',':
+		case !quoted && s[i] == separator:
 			return s[:i], s[i+1:]
 		}
 	}
@@ -212,7 +212,9 @@ func untilComma(s string) (before, after string) {
 // relNext reports whether the parameters of a link hold rel=next, among other
 // relations perhaps.
 func relNext(params string) bool {
-	for param := range strings.SplitSeq(params, ";") {
+	for params != "" {
+		var param string
+		param, params = until(params, ';')
 		name, value, ok := strings.Cut(param, "=")
 		if !ok || !strings.EqualFold(strings.TrimSpace(name), "rel") {
 			continue

@@ -68,21 +68,23 @@ CREATE TABLE cases (
     state      TEXT NOT NULL,
     ordered_by TEXT NOT NULL, -- JSON
     opened     INTEGER NOT NULL,
-    closed     INTEGER NOT NULL
+    closed     INTEGER NOT NULL,
+    returned   INTEGER NOT NULL,
+    returned_as TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX cases_in_order ON cases (opened, id);
 CREATE INDEX cases_by_state ON cases (state, opened, id);
-CREATE INDEX cases_of ON cases (source, person);
+CREATE INDEX cases_of ON cases (source, person) WHERE returned = 0;
 
--- By what a leaver who comes back under a new id is recognised.
-CREATE TABLE cases_keys (
+-- By what somebody who was deleted is recognised when they come back under a
+-- new id.
+CREATE TABLE gone_keys (
     source    TEXT NOT NULL,
     attribute TEXT NOT NULL,
     value     TEXT NOT NULL,
-    id        TEXT NOT NULL REFERENCES cases,
-    PRIMARY KEY (source, attribute, value, id)
+    person    TEXT NOT NULL,
+    PRIMARY KEY (source, attribute, value, person)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX cases_keys_of ON cases_keys (id);
 
 CREATE TABLE actions (
     seq      INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -96,6 +98,7 @@ CREATE TABLE actions (
     due      INTEGER NOT NULL,
     deadline INTEGER NOT NULL,
     attempts INTEGER NOT NULL,
+    begun    INTEGER NOT NULL,
     checks   INTEGER NOT NULL,
     problem  TEXT NOT NULL,
     done     TEXT NOT NULL, -- JSON

@@ -1,0 +1,137 @@
+package scim
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/exeunt/exeunt/bridge"
+)
+
+const recordings = "../testdata/idp"
+
+// replay holds a recorded conversation with a door and says where it went
+// otherwise; testdata/idp/README.md has the form.
+func replay(file string, d *door) error {
+	archive, err := txtar.ParseFile(file)
+	if err != nil {
+		return err
+	}
+	if !provenance.Match(archive.Comment) {
+		return fmt.Errorf("nothing says where this is known from")
+	}
+	ids := strings.NewReplacer()
+	var known []string
+	var last *httptest.ResponseRecorder
+	for _, f := range archive.Files {
+		headers, content := parts(ids.Replace(string(f.Data)))
+		name := strings.Fields(ids.Replace(f.Name))
+		switch {
+		case name[0] == "left":
+			if want := strings.Fields(content); !slices.Equal(want, d.left) {
+				return fmt.Errorf("left: %q, want %q", d.left, want)
+			}
+		case len(name) == 2 && strings.HasPrefix(name[1], "/"):
+			r := httptest.NewRequest(name[0], name[1], strings.NewReader(content))
+			if content != "" {
+				r.Header.Set("Content-Type", mediaSCIM)
+			}
+			for _, h := range headers {
+				r.Header.Set(h[0], h[1])
+			}
+			last = httptest.NewRecorder()
+			d.handler.ServeHTTP(last, r.WithContext(bridge.WithCaller(r.Context(), bridge.Caller{Source: "idp"})))
+		default:
+			if status, err := strconv.Atoi(name[0]); err != nil || status != last.Code {
+				return fmt.Errorf("%d, want %s: %s", last.Code, name[0], last.Body)
+			}
+			for _, h := range headers {
+				if got := last.Header().Get(h[0]); got != h[1] {
+					return fmt.Errorf("%s: %q, want %q", h[0], got, h[1])
+				}
+			}
+			var want, got any
+			if content != "" {
+				if err := json.Unmarshal([]byte(content), &want); err != nil {
+					return fmt.Errorf("%w in %s", err, content)
+				}
+			}
+			if last.Body.Len() > 0 {
+				if err := json.Unmarshal(last.Body.Bytes(), &got); err != nil {
+					return err
+				}
+			}
+			if at := differs("", want, got); want != nil && at != "" {
+				return fmt.Errorf("%s in %s, want %s", at, last.Body, content)
+			}
+			if len(name) == 2 {
+				known = append(known, "{"+name[1]+"}", got.(map[string]any)["id"].(string))
+				ids = strings.NewReplacer(known...)
+			}
+		}
+	}
+	return nil
+}
+
+var provenance = regexp.MustCompile(`(?m)^(documented|captured|reported|inferred): .`)
+
+// parts splits a section into headers and content.
+func parts(data string) (headers [][2]string, content string) {
+	for {
+		line, rest, _ := strings.Cut(data, "\n")
+		name, value, ok := strings.Cut(line, ": ")
+		if !ok || !regexp.MustCompile(`^[A-Z][A-Za-z-]+$`).MatchString(name) {
+			return headers, strings.TrimSpace(data)
+		}
+		headers = append(headers, [2]string{name, value})
+		data = rest
+	}
+}
+
+// TestRecordings holds every recorded conversation in its client's dialect.
+func TestRecordings(t *testing.T) {
+	files, _ := filepath.Glob(recordings + "/*/*.txt")
+	if len(files) < 25 {
+		t.Fatalf("%d recordings", len(files))
+	}
+	for _, file := range files {
+		client := Dialect(filepath.Base(filepath.Dir(file)))
+		t.Run(string(client)+"/"+filepath.Base(file), func(t *testing.T) {
+			if !slices.Contains(Dialects(), client) {
+				t.Fatalf("no dialect %s", client)
+			}
+			if err := replay(file, newDoor(t, client)); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// TestMends shows that each mend is needed: without it, the recording that it
+// names goes otherwise.
+func TestMends(t *testing.T) {
+	for i, m := range mends() {
+		t.Run(m.name, func(t *testing.T) {
+			file := filepath.Join(recordings, m.recorded)
+			if _, err := os.Stat(file); err != nil || m.why == "" {
+				t.Fatal("a mend without a recording or a reason:", err)
+			}
+			client := Dialect(filepath.Dir(m.recorded))
+			d := newDoor(t, client)
+			without := slices.Delete(mends(), i, i+1)
+			d.handler.(*handler).mendings[client] = newMending(client, without)
+			if err := replay(file, d); err == nil {
+				t.Fatal("it goes as well without")
+			}
+		})
+	}
+}
