@@ -160,7 +160,9 @@ func record(tx Tx, o outcome, l Limits, now time.Time, spread float64, news *new
 		return err
 	}
 	if o.done != nil {
-		if err := tx.Append(actionEvent(now, ActionDone, o.who, a, "done", testimony{o.account, o.done})); err != nil {
+		did := a
+		did.State = ActionPending
+		if err := tx.Append(actionEvent(now, ActionDone, o.who, did, "done", testimony{o.account, o.done})); err != nil {
 			return err
 		}
 	}

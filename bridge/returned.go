@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"maps"
 	"time"
 )
 
@@ -55,7 +56,12 @@ func (b *Bridge) giveUp(tx Tx, c Case, p Person, by Caller, now time.Time, n *ne
 	offer := map[Lane]bool{}
 	for _, a := range actions {
 		if a.Begun && a.Effect != Restore && a.State != ActionAbsent {
-			offer[a.Lane] = true
+			if _, beyond := offer[a.Lane]; !beyond {
+				offer[a.Lane] = true
+			}
+		}
+		if a.Effect.Destructive() && (a.State == ActionVerified || a.State == ActionUnverified || a.State == ActionPending) {
+			offer[a.Lane] = false // beyond restoring
 		}
 		if a.State.open() || a.State == ActionStuck {
 			a = a.end(ActionDropped, now)
@@ -65,6 +71,7 @@ func (b *Bridge) giveUp(tx Tx, c Case, p Person, by Caller, now time.Time, n *ne
 			}
 		}
 	}
+	maps.DeleteFunc(offer, func(_ Lane, can bool) bool { return !can })
 	for _, l := range sortedLanes(offer) {
 		if err := b.offer(tx, c, l, now); err != nil {
 			return err

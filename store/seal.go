@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	sealEvery     = time.Second // while something is pending
-	sealBatch     = 256         // events in one transaction
-	signEvery     = 60 * time.Second
-	signAfter     = 256 // events
+	sealEvery     = time.Second     // while something is pending
+	sealBatch     = 256             // events in one transaction
+	signEvery     = 5 * time.Second // while something is new
+	signAfter     = 256             // events
 	pendingAtMost = 10 * time.Second
 )
 
@@ -23,7 +23,8 @@ func (s *Store) keepLog() {
 	defer cancel()
 	tick := time.NewTicker(sealEvery)
 	defer tick.Stop()
-	signed, unsigned, looked := time.Now(), 0, time.Now()
+	var signed time.Time // the first events are signed at once
+	unsigned, looked := 0, time.Now()
 	for {
 		select {
 		case <-s.background.stop:
@@ -39,7 +40,7 @@ func (s *Store) keepLog() {
 			}
 			unsigned += n
 		}
-		if unsigned >= signAfter || time.Since(signed) >= signEvery {
+		if unsigned >= signAfter || unsigned > 0 && time.Since(signed) >= signEvery {
 			signed, unsigned = time.Now(), 0
 			s.sign(ctx)
 		}

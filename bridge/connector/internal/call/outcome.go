@@ -49,11 +49,10 @@ func outcome(name string, status int, h http.Header, now time.Time, resets []Res
 		return nil
 	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable,
 		status == http.StatusForbidden && exhausted(h, resets):
-		err := say("asked to wait")
 		if d, ok := Wait(h, now, resets); ok {
-			return bridge.RetryAfter(d, err)
+			return bridge.RetryAfter(d, say("asked to wait"))
 		}
-		return err
+		return say("")
 	case status/100 == 3:
 		return bridge.Permanent(say("a redirect, which is not followed"))
 	case status == http.StatusUnauthorized:
