@@ -28,7 +28,8 @@ type Case struct {
 	Request string             `json:"request,omitempty"`
 	Opened  time.Time          `json:"opened"`
 	Closed  *time.Time         `json:"closed,omitempty"`
-	Actions []Action           `json:"actions,omitempty"` // absent in lists
+	Back    *time.Time         `json:"returned,omitempty"` // when the person came back
+	Actions []Action           `json:"actions,omitempty"`  // absent in lists
 }
 
 // Action is an action as the API and the command line show it.
@@ -51,7 +52,7 @@ type Action struct {
 // ShowCase brings a case and its actions into the form in which it is shown.
 func ShowCase(c bridge.Case, actions []bridge.Action) Case {
 	shown := Case{ID: c.ID, Source: c.Source, Trigger: c.Trigger, State: c.State, Who: c.Who,
-		Handle: c.Handle.String(), By: c.By.Token, Request: c.By.Request, Opened: c.Opened, Closed: moment(c.Closed)}
+		Handle: c.Handle.String(), By: c.By.Token, Request: c.By.Request, Opened: c.Opened, Closed: moment(c.Closed), Back: moment(c.Returned)}
 	for _, a := range actions {
 		shown.Actions = append(shown.Actions, Action{ID: a.ID, App: a.Lane.App, Effect: a.Effect, State: a.State,
 			Attempts: a.Attempts, Checks: a.Checks, Ordered: a.Ordered, Due: a.Due, Deadline: a.Deadline,

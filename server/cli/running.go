@@ -49,7 +49,7 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	r := &running{log: log}
 	listener, err := net.Listen("tcp", config.Listen)
 	if err != nil {
-		return nil, failf("cannot listen on %s: %w; choose another with --listen", config.Listen, errors.Unwrap(err))
+		return nil, failf("%w; choose another address with --listen", err)
 	}
 	defer func() {
 		if err != nil {

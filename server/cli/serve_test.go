@@ -181,6 +181,27 @@ func TestServeWithoutConfiguration(t *testing.T) {
 	}
 }
 
+func TestServeSaysWhyNot(t *testing.T) {
+	dir := t.TempDir()
+	e := serveHere(t, serveOptions{Data: dir})
+	for _, tt := range []struct {
+		o    serveOptions
+		want string
+	}{
+		{serveOptions{Data: dir, Listen: "127.0.0.1:0"}, "another exeunt is using"},
+		{serveOptions{Data: t.TempDir(), Listen: strings.TrimPrefix(e.url, "http://")}, "address already in use"},
+		{serveOptions{Data: t.TempDir(), Listen: "nowhere"}, "choose another address"},
+	} {
+		tt.o.Logs = io.Discard
+		if err := serve(t.Context(), tt.o); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%v, want %s", err, tt.want)
+		}
+	}
+	if status, _ := ask(t, "GET", e.url+"/readyz", "", ""); status != 200 {
+		t.Errorf("the first one suffered: %d", status)
+	}
+}
+
 // folder writes files that only we may read, and returns the folder.
 func folder(t *testing.T, files map[string]string) string {
 	t.Helper()
