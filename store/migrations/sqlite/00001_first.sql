@@ -89,7 +89,7 @@ CREATE TABLE gone_keys (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE actions (
-    seq      INTEGER PRIMARY KEY AUTOINCREMENT,
+    seq      INTEGER PRIMARY KEY,
     id       TEXT NOT NULL UNIQUE,
     case_id  TEXT NOT NULL REFERENCES cases,
     app      TEXT NOT NULL,
@@ -144,15 +144,7 @@ CREATE INDEX tokens_of ON tokens (source, created);
 
 -- The log. body is the leaf without its position, which is given when it is
 -- sealed.
-CREATE TABLE log_event (
-    id       INTEGER PRIMARY KEY AUTOINCREMENT,
-    event_id BLOB NOT NULL UNIQUE CHECK (length(event_id) = 16),
-    at       INTEGER NOT NULL,
-    type     INTEGER NOT NULL,
-    case_id  TEXT NOT NULL,
-    body     BLOB NOT NULL
-) STRICT;
-CREATE INDEX log_event_of_case ON log_event (case_id, id) WHERE case_id <> '';
+CREATE TABLE log_event (id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
 
 -- Personal data of events: outside the log, and destroyed without touching it.
 CREATE TABLE log_payload (
