@@ -64,8 +64,8 @@ func (t *tx) PutAction(a *bridge.Action) error {
 		}
 		return err
 	}
-	if !t.write {
-		return t.failed(errReadOnly)
+	if err := t.mayWrite(); err != nil {
+		return err
 	}
 	return t.failed(t.row(`INSERT INTO actions (id, case_id, app, person, effect, state, ordered, due, deadline,
 		attempts, begun, checks, problem, done, checked, settled)

@@ -12,8 +12,8 @@ import (
 // in the tree is given later, by [Store.Seal]: hashing here would make every
 // writer wait for the one before.
 func (t *tx) Append(e bridge.Event) error {
-	if !t.write {
-		return t.failed(errReadOnly)
+	if err := t.mayWrite(); err != nil {
+		return err
 	}
 	body, openings, err := ledger.Body(e)
 	if err != nil {
