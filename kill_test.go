@@ -171,7 +171,7 @@ func killed(t *testing.T, kills int, database string) {
 }
 
 // patienceAfterKills is how long what was begun may take after the last kill.
-const patienceAfterKills = 20 * time.Second
+const patienceAfterKills = 140 * time.Second
 
 // idp sends departures, and repeats what nobody answered.
 type idp struct {
