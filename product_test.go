@@ -25,6 +25,7 @@ type product struct {
 	dir string
 	url string // of the process that runs now
 	cmd *exec.Cmd
+	env []string // beside ours
 }
 
 // Tokens that the configurations of these stories use.
@@ -65,7 +66,7 @@ func (p *product) write(name, text string) {
 
 func (p *product) command(args ...string) *exec.Cmd {
 	c := exec.Command("exeunt", args...)
-	c.Dir = p.dir
+	c.Dir, c.Env = p.dir, append(os.Environ(), p.env...)
 	return c
 }
 
