@@ -123,7 +123,7 @@ func (b binder) comparison(f *filter, a *attribute) error {
 			return mismatch(f, a)
 		}
 	case "integer", "decimal":
-		n, ok := number(f.value)
+		n, ok := number(a, f.value)
 		if !ok || f.op == "co" || f.op == "sw" || f.op == "ew" {
 			return mismatch(f, a)
 		}

@@ -50,6 +50,9 @@ func (c cleaner) value(a *attribute, v any) (any, error) {
 	if !ok {
 		return nil, fault(scimerrors.ScimTypeInvalidValue, "%s takes a list", a.name)
 	}
+	if err := bounded(a, list); err != nil {
+		return nil, err
+	}
 	out := make([]any, 0, len(list))
 	for _, e := range list {
 		e, err := c.single(a, e)
@@ -130,6 +133,18 @@ func (t *resourceType) finish(res map[string]any, missing scimerrors.ScimType) e
 		}
 	}
 	res["schemas"] = schemas
+	return nil
+}
+
+// maxValues is how many values an attribute of a resource may have. Members
+// are no such attribute: they are not kept in the resource.
+const maxValues = 500
+
+// bounded refuses lists that are too long to be worked on while others wait.
+func bounded(a *attribute, v any) error {
+	if list, ok := v.([]any); ok && len(list) > maxValues && !a.computed {
+		return fault(scimerrors.ScimTypeInvalidValue, "%s has more than %d values", a.name, maxValues)
+	}
 	return nil
 }
 

@@ -2,11 +2,13 @@ package scim
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/exeunt/exeunt/bridge"
 )
@@ -78,10 +80,14 @@ type Options struct {
 	Groups      Groups
 	Memberships Memberships
 
-	Dialect func(source string) Dialect      // nil: Generic for all
-	BaseURL func(r *http.Request) string     // where the handler is mounted, without a slash at the end; nil: derived from the request
-	Limits  Limits                           //
-	Report  func(r *http.Request, err error) // told of errors whose text the caller does not see; may be nil
+	// Dialect says how a source's client speaks; nil: Generic, for all.
+	Dialect func(source string) Dialect
+	// BaseURL is where the handler is mounted as clients see it, without a
+	// slash at the end; nil: the request's host, and Mount.
+	BaseURL func(r *http.Request) string
+	Limits  Limits
+	// Report is told of errors whose text the caller does not see; may be nil.
+	Report func(r *http.Request, err error)
 }
 
 // Mount is where the handler is expected to be: the path before what it sees.
@@ -201,7 +207,8 @@ func (q *request) route() (methods, error) {
 	i := strings.LastIndexByte(path, '/')
 	if i > 0 {
 		id, err := url.PathUnescape(path[i+1:])
-		if m, ok := q.routes[path[:i]+"/*"]; ok && err == nil && id != "" {
+		legible := err == nil && id != "" && utf8.ValidString(id) && !strings.Contains(id, "\x00")
+		if m, ok := q.routes[path[:i]+"/*"]; ok && legible {
 			q.id = id
 			return m, nil
 		}
@@ -264,6 +271,9 @@ func (q *request) body() (map[string]any, error) {
 		data = data[:len(data)+n]
 		if err == io.EOF {
 			break
+		}
+		if over := (*http.MaxBytesError)(nil); errors.As(err, &over) {
+			return nil, tooLarge
 		}
 		if err != nil {
 			return nil, refusal(http.StatusBadRequest, "The body could not be read.")

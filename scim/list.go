@@ -24,7 +24,10 @@ type query struct {
 
 // parameters reads the query from wherever the client put it.
 func (q *request) parameters(t *resourceType) (query, error) {
-	from := q.URL.Query()
+	from, err := q.query()
+	if err != nil {
+		return query{}, err
+	}
 	if q.Method == http.MethodPost {
 		body, err := q.body()
 		if err != nil {
@@ -40,6 +43,16 @@ func (q *request) parameters(t *resourceType) (query, error) {
 	return q.parse(t, from)
 }
 
+// query reads the URL's query. One that is not understood is refused: a filter
+// that got lost on the way would show everybody.
+func (q *request) query() (url.Values, error) {
+	v, err := url.ParseQuery(q.URL.RawQuery)
+	if err != nil || len(v["filter"]) > 1 {
+		return nil, fault(scimerrors.ScimTypeInvalidValue, "the query of the URL is not understood")
+	}
+	return v, nil
+}
+
 // asParameters gives a search request's body the form of a URL's query.
 func asParameters(body map[string]any) (url.Values, error) {
 	v := url.Values{}
@@ -51,6 +64,9 @@ func asParameters(body map[string]any) (url.Values, error) {
 		case json.Number:
 			v.Add(name, x.String())
 		case []any:
+			if name == "filter" && len(x) > 1 {
+				return nil, fault(scimerrors.ScimTypeInvalidFilter, "there can be one filter")
+			}
 			for _, e := range x {
 				s, ok := e.(string)
 				if !ok {
@@ -97,7 +113,10 @@ func (q *request) shown(t *resourceType) (projection, error) {
 	if q.URL.RawQuery == "" {
 		return projection{t: t}, nil
 	}
-	from := q.URL.Query()
+	from, err := q.query()
+	if err != nil {
+		return projection{}, err
+	}
 	return q.projection(t, words(from["attributes"]), words(from["excludedAttributes"]))
 }
 
@@ -125,14 +144,21 @@ func integer(from url.Values, name string, otherwise int) (int, error) {
 	return int(n), nil
 }
 
-// keep decides the rest of a filter on stored resources. What cannot be read,
-// which would be our own fault, ends up in failed.
+// keep decides the rest of a filter on stored resources. Why it gave up, if it
+// did, ends up in failed: the client is gone, or a resource cannot be read,
+// which would be our own fault.
 func keep[T any](q *request, t *resourceType, f *filter, form func(T) stored, failed *error) func(T) bool {
 	if f == nil {
 		return nil
 	}
 	return func(x T) bool {
+		if *failed != nil {
+			return false
+		}
 		res, err := q.whole(t, form(x))
+		if err == nil {
+			err = q.Context().Err()
+		}
 		if err != nil {
 			*failed = err
 			return false

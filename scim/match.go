@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 	"time"
@@ -89,9 +90,12 @@ func (f *filter) holds(a *attribute, have any) bool {
 	case bool:
 		b, ok := have.(bool)
 		return (ok && b == want) == (f.op == "eq")
+	case int64:
+		n, ok := number(a, have)
+		return ok && ordered(f.op, cmp.Compare(n.(int64), want)) || !ok && f.op == "ne"
 	case float64:
-		n, ok := number(have)
-		return ok && ordered(f.op, compare(n, want)) || !ok && f.op == "ne"
+		n, ok := number(a, have)
+		return ok && ordered(f.op, cmp.Compare(n.(float64), want)) || !ok && f.op == "ne"
 	case time.Time:
 		s, _ := have.(string)
 		at, ok := moment(s)
@@ -137,26 +141,17 @@ func ordered(op string, c int) bool {
 	return false
 }
 
-func compare(a, b float64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
+// number reads a number of a resource or a filter: an int64 where a is an
+// integer, else a float64.
+func number(a *attribute, v any) (any, bool) {
+	n, ok := v.(json.Number)
+	if !ok {
+		return nil, false
 	}
-	return 0
-}
-
-// number reads a number of a resource or a filter.
-func number(v any) (float64, bool) {
-	switch v := v.(type) {
-	case json.Number:
-		f, err := v.Float64()
-		return f, err == nil
-	case int64:
-		return float64(v), true
-	case float64:
-		return v, true
+	if a.kind == "integer" {
+		i, err := n.Int64()
+		return i, err == nil
 	}
-	return 0, false
+	f, err := n.Float64()
+	return f, err == nil
 }

@@ -83,19 +83,12 @@ func setMembers(members bridge.Members, ids []string) error {
 func (q *request) applyMembers(o operation, members bridge.Members) error {
 	ids, err := memberIDs(o.value)
 	switch {
-	case o.sub != nil:
+	case o.sub != nil || o.pick != nil && o.op != "remove":
 		return fault(scimerrors.ScimTypeMutability, "a member cannot be changed, only added or removed")
-	case o.pick != nil && o.op == "remove":
+	case o.pick != nil:
 		if ids, err = q.picked(o.pick, members); err == nil && len(ids) > 0 {
 			_, err = members.Remove(ids...)
 		}
-		return err
-	case o.pick != nil:
-		named, ok := o.pick.ids(nil)
-		if !ok || !q.mending.may(createMissing) {
-			return fault(scimerrors.ScimTypeMutability, "a member cannot be changed, only added or removed")
-		}
-		_, err = members.Add(named...)
 		return err
 	case err != nil:
 		return err

@@ -36,6 +36,9 @@ func (o operation) apply(res map[string]any, m *mending) error {
 	default:
 		assign(in, a, o.value, o.op == "add")
 	}
+	if err == nil {
+		err = bounded(a, in[a.name])
+	}
 	prune(res, o.path)
 	return err
 }
@@ -86,13 +89,16 @@ func merge(m map[string]any, a *attribute, parts map[string]any, add bool) {
 	}
 }
 
-// join adds values to a list. A new primary value takes the place of the old.
+// join adds those values to a list that are not in it yet. A new primary value
+// takes the place of the old.
 func join(old, more []any) []any {
-	added, _ := clone(more).([]any)
-	if primaries(added) > 0 {
-		demote(old)
+	have := len(old)
+	all := distinct(append(old[:have:have], clone(more).([]any)...))
+	if primaries(all[have:]) > 0 {
+		demote(all[:have])
+		all = distinct(all) // two may differ no longer
 	}
-	return distinct(append(old[:len(old):len(old)], added...))
+	return all
 }
 
 // demote makes values not primary.

@@ -116,6 +116,20 @@ func TestRecordings(t *testing.T) {
 	}
 }
 
+// Strict is without mends, and Generic has all that are not one client's own.
+func TestDialects(t *testing.T) {
+	if m := newMending(Strict, mends()); m.leave != 0 || m.op != nil || m.element != nil || len(m.values)+len(m.bodies) != 0 {
+		t.Fatalf("%+v", m)
+	}
+	generic, entra, onelogin := newMending(Generic, mends()), newMending(Entra, mends()), newMending(OneLogin, mends())
+	if generic.may(createMissing) || generic.may(answerPlainJSON) || !generic.may(anySchemas) {
+		t.Fatalf("%b", generic.leave)
+	}
+	if entra.leave != generic.leave|createMissing || onelogin.leave != generic.leave|answerPlainJSON {
+		t.Fatalf("%b %b", entra.leave, onelogin.leave)
+	}
+}
+
 // TestMends shows that each mend is needed: without it, the recording that it
 // names goes otherwise.
 func TestMends(t *testing.T) {

@@ -49,8 +49,8 @@ func (q *request) answerPerson(status int, p bridge.Person, shows projection) er
 	return q.answer(status, q.user, one[0], shows)
 }
 
-// sent reads a whole resource from the body, clean. at holds what the cleaned
-// form does not show: whether members were sent at all.
+// sent reads a whole resource from the body: clean, and as it came, which says
+// what the clean one does not: whether something was mentioned at all.
 func (q *request) sent(t *resourceType) (res map[string]any, body map[string]any, err error) {
 	if body, err = q.body(); err != nil {
 		return nil, nil, err

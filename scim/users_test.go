@@ -1,6 +1,10 @@
 package scim
 
-import "testing"
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
 
 const bjensen = `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"],
 	"externalId":"701984","userName":"bjensen@example.com","name":{"familyName":"Jensen","givenName":"Barbara"},
@@ -53,4 +57,41 @@ func TestUserLife(t *testing.T) {
 	d.send("PUT", "/Users/"+id, bjensen).fault(404, "")
 	d.send("GET", "/Users", "").want(200, `{"totalResults":0,"Resources":[]}`)
 	d.send("POST", "/Users", bjensen).want(201, "")
+}
+
+// What PUT makes of active: only what is said counts.
+func TestActiveOnPut(t *testing.T) {
+	for _, c := range []struct {
+		active string
+		status int
+		left   int
+	}{
+		{``, 200, 0}, {`"active":null,`, 200, 0}, {`"active":true,`, 200, 0}, {`"active":"TRUE",`, 200, 0},
+		{`"active":false,`, 200, 1}, {`"Active":"false",`, 200, 1}, {`"active":[false],`, 200, 1},
+		{`"active":"",`, 400, 0}, {`"active":"no",`, 400, 0}, {`"active":0,`, 400, 0}, {`"active":{},`, 400, 0},
+		{`"active":[],`, 400, 0}, {`"active":[false,true],`, 400, 0},
+	} {
+		d := newDoor(t, Generic)
+		d.send("PUT", "/Users/"+d.user("ann"), `{`+c.active+`"userName":"ann"}`).want(c.status, "")
+		if len(d.left) != c.left {
+			t.Errorf("%s: left %v", c.active, d.left)
+		}
+	}
+}
+
+// A list cannot grow without end, by POST or bit by bit.
+func TestMaxValues(t *testing.T) {
+	d := newDoor(t, Strict)
+	values := func(from, n int) string {
+		list := make([]string, n)
+		for i := range list {
+			list[i] = fmt.Sprintf(`{"value":"a%d@example.com"}`, from+i)
+		}
+		return "[" + strings.Join(list, ",") + "]"
+	}
+	body := `{"schemas":["` + urnUser + `"],"userName":"x","emails":%s}`
+	d.send("POST", "/Users", fmt.Sprintf(body, values(0, maxValues+1))).fault(400, "invalidValue")
+	id := d.send("POST", "/Users", fmt.Sprintf(body, values(0, maxValues))).want(201, "").id()
+	d.send("PATCH", "/Users/"+id, patch(`{"op":"add","path":"emails","value":`+values(maxValues, 1)+`}`)).fault(400, "invalidValue")
+	d.send("PATCH", "/Users/"+id, patch(`{"op":"add","path":"emails","value":`+values(maxValues-1, 1)+`}`)).want(200, "")
 }

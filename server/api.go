@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -27,7 +28,8 @@ type Case struct {
 	Request string             `json:"request,omitempty"`
 	Opened  time.Time          `json:"opened"`
 	Closed  *time.Time         `json:"closed,omitempty"`
-	Actions []Action           `json:"actions,omitempty"` // absent in lists
+	Back    *time.Time         `json:"returned,omitempty"` // when the person came back
+	Actions []Action           `json:"actions,omitempty"`  // absent in lists
 }
 
 // Action is an action as the API and the command line show it.
@@ -50,7 +52,7 @@ type Action struct {
 // ShowCase brings a case and its actions into the form in which it is shown.
 func ShowCase(c bridge.Case, actions []bridge.Action) Case {
 	shown := Case{ID: c.ID, Source: c.Source, Trigger: c.Trigger, State: c.State, Who: c.Who,
-		Handle: c.Handle.String(), By: c.By.Token, Request: c.By.Request, Opened: c.Opened, Closed: moment(c.Closed)}
+		Handle: c.Handle.String(), By: c.By.Token, Request: c.By.Request, Opened: c.Opened, Closed: moment(c.Closed), Back: moment(c.Returned)}
 	for _, a := range actions {
 		shown.Actions = append(shown.Actions, Action{ID: a.ID, App: a.Lane.App, Effect: a.Effect, State: a.State,
 			Attempts: a.Attempts, Checks: a.Checks, Ordered: a.Ordered, Due: a.Due, Deadline: a.Deadline,
@@ -182,9 +184,10 @@ func (s *Server) restoreCase(c echo.Context) error {
 	return s.showCase(c)
 }
 
-// checkpoint answers GET /v1/log/checkpoint: the newest signed checkpoint.
-func (s *Server) checkpoint(c echo.Context) error {
-	note, err := s.Checkpoint(c.Request().Context())
+// answerNote answers GET /v1/log/checkpoint, the newest signed checkpoint, and
+// POST, which seals and signs what there is now.
+func answerNote(c echo.Context, get func(context.Context) ([]byte, error)) error {
+	note, err := get(c.Request().Context())
 	if err != nil {
 		return err
 	}

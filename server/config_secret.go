@@ -22,6 +22,9 @@ const maxSecret = 64 << 10
 func (d *decoder) secret(n ast.Node, v reflect.Value, path string) {
 	pos := n.GetToken().Position
 	reference, ok := textOf(n)
+	if m, keys := n.(ast.MapNode); keys {
+		reference, ok = asReference(m)
+	}
 	if !ok {
 		d.addAt(pos, path, "%s", secretAdvice)
 		return
@@ -48,6 +51,18 @@ func (d *decoder) secret(n ast.Node, v reflect.Value, path string) {
 		return
 	}
 	v.SetString(value)
+}
+
+// asReference reads "file: /path". People write it with a space, and the YAML
+// library reads it so without one in a list inside braces, {a: [file:/path]}.
+func asReference(m ast.MapNode) (string, bool) {
+	it := m.MapRange()
+	if !it.Next() {
+		return "", false
+	}
+	value, ok := textOf(it.Value())
+	reference := keyOf(it.KeyValue()) + ":" + value
+	return reference, ok && !it.Next()
 }
 
 // readSecret reads a file; a relative path is relative to the configuration.

@@ -162,6 +162,14 @@ func TestSecretFiles(t *testing.T) {
 	if err != nil || len(warnings) > 0 || string(c.AdminToken) != adminText {
 		t.Errorf("%v %v: the content was not trimmed, or not found beside the configuration", err, warnings)
 	}
+	for _, text := range []string{"sources: {hr: {token: [file:token]}}", "sources:\n  hr:\n    token:\n      - file: token\n"} {
+		if c, _, err = load(text); err != nil || string(c.Sources["hr"].Token[0]) != adminText {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	if _, _, err = load("admin_token: {file: token, env: ADMIN_TOKEN}"); err == nil {
+		t.Error("two references at once")
+	}
 	if c, _, err = load("admin_token: file:" + filepath.Join(dir, "token")); err != nil || string(c.AdminToken) != adminText {
 		t.Errorf("by whole path: %v", err)
 	}

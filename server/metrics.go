@@ -169,3 +169,5 @@ func (m *Metrics) CaseSettled(c bridge.Case, took time.Duration) {
 		m.shut.Observe(took.Seconds())
 	}
 }
+
+var _ bridge.Observer = (*Metrics)(nil)

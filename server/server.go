@@ -38,10 +38,12 @@ type Options struct {
 	// Checkpoint returns the newest signed checkpoint of the log; KindNotFound
 	// if there is none yet.
 	Checkpoint func(context.Context) ([]byte, error)
-	Ready      []Readiness
-	Now        func() time.Time // nil for time.Now
-	Metrics    *Metrics         // nil for a fresh one
-	Logger     zerolog.Logger
+	// Sign seals and signs what the log holds now, and returns that checkpoint.
+	Sign    func(context.Context) ([]byte, error)
+	Ready   []Readiness
+	Now     func() time.Time // nil for time.Now
+	Metrics *Metrics         // nil for a fresh one
+	Logger  zerolog.Logger
 }
 
 // ConsolePath is where the job console is mounted, whole path included.
@@ -115,7 +117,8 @@ func (s *Server) routes() {
 	guarded.GET("/v1/cases/:id", s.showCase)
 	guarded.POST("/v1/cases/:id/retry", s.retryCase)
 	guarded.POST("/v1/cases/:id/restore", s.restoreCase)
-	guarded.GET("/v1/log/checkpoint", s.checkpoint)
+	guarded.GET("/v1/log/checkpoint", func(c echo.Context) error { return answerNote(c, s.Checkpoint) })
+	guarded.POST("/v1/log/checkpoint", func(c echo.Context) error { return answerNote(c, s.Sign) })
 	guarded.GET("/v1/tokens", s.listTokens)
 	guarded.POST("/v1/tokens", s.issueToken)
 	guarded.DELETE("/v1/tokens/:id", s.revokeToken)

@@ -93,10 +93,10 @@ func (t *tx) PutCase(c bridge.Case) error {
 		return err
 	}
 	if n == 0 {
-		_, err = t.do(`UPDATE cases SET person = $2, handle = $3, who = $4, "trigger" = $5, state = $6, ordered_by = $7,
-			opened = $8, closed = $9, returned = $10, returned_as = $11 WHERE id = $1`, c.ID, c.Person, c.Handle[:],
-			string(who), string(c.Trigger), string(c.State), string(by), micros(c.Opened), micros(c.Closed),
-			micros(c.Returned), c.ReturnedAs)
+		// Whose it is and when it was opened never changes.
+		_, err = t.do(`UPDATE cases SET who = $2, "trigger" = $3, state = $4, ordered_by = $5, closed = $6,
+			returned = $7, returned_as = $8 WHERE id = $1`, c.ID, string(who), string(c.Trigger), string(c.State),
+			string(by), micros(c.Closed), micros(c.Returned), c.ReturnedAs)
 	}
 	return err
 }

@@ -148,7 +148,9 @@ func (l *listener) next(ctx context.Context) (*riverdriver.Notification, error) 
 	}
 	if len(l.pending) == 0 && !time.Now().Before(l.due) {
 		l.due = time.Now().Add(controlPoll)
-		if err := l.poll(ctx); err != nil {
+		// A cancelled poll is no failure, but the driver's word for it
+		// would be taken for one; so it is not cancelled.
+		if err := l.poll(context.WithoutCancel(ctx)); err != nil {
 			return nil, err
 		}
 	}

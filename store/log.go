@@ -20,8 +20,7 @@ func (t *tx) Append(e bridge.Event) error {
 		return err
 	}
 	var id int64
-	if err := t.failed(t.row(`INSERT INTO log_event (event_id, at, type, case_id, body) VALUES ($1, $2, $3, $4, $5) RETURNING id`,
-		e.ID[:], micros(e.At), int64(e.Type), e.Facts.Case, body).Scan(&id)); err != nil {
+	if err := t.failed(t.row(`INSERT INTO log_event (body) VALUES ($1) RETURNING id`, body).Scan(&id)); err != nil {
 		return err
 	}
 	for n, o := range openings {
@@ -52,13 +51,6 @@ const maxTail = 1000
 func (s *Store) Tail(ctx context.Context, after int64, limit int) ([]LoggedEvent, error) {
 	return s.events(ctx, `SELECT l.seq, e.id, e.body FROM log_leaf l JOIN log_event e ON e.id = l.event
 		WHERE l.seq > $1 ORDER BY l.seq LIMIT $2`, after, min(limit, maxTail))
-}
-
-// CaseEvents returns the events of a case in the order in which they were
-// appended, pending ones too.
-func (s *Store) CaseEvents(ctx context.Context, caseID string) ([]LoggedEvent, error) {
-	return s.events(ctx, `SELECT coalesce(l.seq, -1), e.id, e.body FROM log_event e LEFT JOIN log_leaf l ON l.event = e.id
-		WHERE e.case_id = $1 AND e.case_id <> '' ORDER BY e.id LIMIT $2`, caseID, maxTail)
 }
 
 func (s *Store) events(ctx context.Context, query string, args ...any) ([]LoggedEvent, error) {

@@ -80,6 +80,7 @@ func newRiver[T any](s *Store, driver riverdriver.Driver[T]) (*riverOn[T], error
 		CompletedJobRetentionPeriod: keepCompleted,
 		FetchCooldown:               fetchCooldown,
 		RetryPolicy:                 retries{},
+		Hooks:                       []rivertype.Hook{&soon{}},
 		ReindexerIndexNames:         []string{}, // DDL; SQLite's authorizer refuses it, and nothing needs it
 		Logger:                      s.slog(),
 	})
@@ -130,6 +131,20 @@ func (r *riverOn[T]) console(prefix string, log *slog.Logger) (*riverui.Handler,
 	return riverui.NewHandler(&riverui.HandlerOpts{
 		Endpoints: riverui.NewEndpoints(r.client, nil), Logger: log, Prefix: prefix,
 	})
+}
+
+// soon makes a job that is to begin within seconds available already; its queue
+// leaves it alone until its time, and looks every second. Otherwise it would
+// wait for River's scheduler, which looks every five.
+type soon struct{ river.HookDefaults }
+
+const schedulerLooks = 5 * time.Second
+
+func (*soon) InsertBegin(_ context.Context, p *rivertype.JobInsertParams) error {
+	if p.State == rivertype.JobStateScheduled && p.ScheduledAt != nil && time.Until(*p.ScheduledAt) < schedulerLooks {
+		p.State = rivertype.JobStateAvailable
+	}
+	return nil
 }
 
 // retries is how soon a job that failed is handed out again: 1, 2, 4 … 30 s.

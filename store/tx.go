@@ -161,8 +161,7 @@ func (r pgxRows) Close() error {
 	return nil
 }
 
-// jobs turns what was woken into River's form. River looks through jobs with a
-// time of their own every five seconds only, so what is due gets none.
+// jobs turns what was woken into River's form.
 func jobs(wakes []wake) []river.InsertManyParams {
 	params := make([]river.InsertManyParams, len(wakes))
 	for i, w := range wakes {

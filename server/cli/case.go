@@ -169,6 +169,9 @@ func printCase(w io.Writer, c server.Case) error {
 	if c.Closed != nil {
 		fmt.Fprintf(w, "closed   %s, after %s\n", stamp(*c.Closed), c.Closed.Sub(c.Opened).Round(time.Millisecond))
 	}
+	if c.Back != nil {
+		fmt.Fprintf(w, "returned %s\n", stamp(*c.Back))
+	}
 	fmt.Fprintln(w)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "APP\tEFFECT\tSTATE\tTRIES\tANSWER\tCHECK\tPROBLEM")

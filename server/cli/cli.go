@@ -72,7 +72,7 @@ an auditor can verify.`,
   exeunt case list --state stuck      departures that need a person`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          noCommand,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.PersistentFlags().StringP("config", "c", "", "configuration `file` (default: exeunt.yaml here, then /etc/exeunt/exeunt.yaml)")
@@ -84,8 +84,20 @@ an auditor can verify.`,
 
 // group is a command that only has others below it.
 func group(use, short string, below ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs,
+	c := &cobra.Command{Use: use, Short: short, Args: noCommand,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	c.AddCommand(below...)
 	return c
+}
+
+// noCommand refuses what is no command, and says which was probably meant.
+func noCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	c.SuggestionsMinimumDistance = 2
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		return misusef("there is no command %q; did you mean %s %s?", plain(args[0]), c.CommandPath(), near[0])
+	}
+	return misusef("there is no command %q; %s --help lists all", plain(args[0]), c.CommandPath())
 }

@@ -55,7 +55,8 @@ func reachable(listen string) string {
 	return listen
 }
 
-// call sends body as JSON, if there is one, and reads the answer into answer.
+// call sends body as JSON, if there is one, and reads the answer into
+// answer: from JSON, or as it is into a *[]byte.
 func (c *client) call(ctx context.Context, method, path string, body, answer any) error {
 	var payload io.Reader
 	if body != nil {
@@ -97,7 +98,11 @@ func (c *client) call(ctx context.Context, method, path string, body, answer any
 		}
 		return failf("%s answered %s: %s", c.url, response.Status, plain(problem.Detail))
 	}
-	if answer == nil {
+	switch text, ok := answer.(*[]byte); {
+	case answer == nil:
+		return nil
+	case ok:
+		*text = raw
 		return nil
 	}
 	if err := json.Unmarshal(raw, answer); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -74,7 +75,7 @@ func verifyOptions(config server.Config, held, key string) (o store.VerifyOption
 		}
 	}
 	if key == "" {
-		key = config.Data + "/" + keyFile + ".pub"
+		key = filepath.Join(config.Data, keyFile+".pub")
 	}
 	raw, err := os.ReadFile(key)
 	if err != nil {

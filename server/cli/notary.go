@@ -28,13 +28,12 @@ type notary struct {
 	copy  string // file to write to; "" for none
 	log   zerolog.Logger
 
-	written []byte // what copy holds; belongs to run, then to last
+	written []byte // what copy holds; belongs to all, then run, then all
 	alarm   atomic.Pointer[error]
 }
 
 // run minds the checkpoints until ctx ends.
 func (n *notary) run(ctx context.Context) error {
-	n.check(ctx)
 	copying, checking := time.NewTicker(copyEvery), time.NewTicker(checkEvery)
 	defer copying.Stop()
 	defer checking.Stop()
@@ -52,10 +51,11 @@ func (n *notary) run(ctx context.Context) error {
 	}
 }
 
-// last seals, signs and copies what there is at the end.
-func (n *notary) last(ctx context.Context) {
+// all seals, signs and copies what there is: at the start, so that the log is
+// never without a checkpoint, and at the end.
+func (n *notary) all(ctx context.Context) {
 	if _, err := n.store.Seal(ctx); err != nil {
-		n.log.Error().Err(err).Msg("the last events could not be sealed; they will be at the next start")
+		n.log.Error().Err(err).Msg("the last events could not be sealed yet")
 	}
 	n.check(ctx)
 }
@@ -101,6 +101,14 @@ func (n *notary) newest(ctx context.Context) ([]byte, error) {
 		err = bridge.Errorf(bridge.KindNotFound, "the log has no checkpoint yet")
 	}
 	return note, err
+}
+
+// sign seals and signs what there is now, and returns the checkpoint.
+func (n *notary) sign(ctx context.Context) ([]byte, error) {
+	if _, err := n.store.Seal(ctx); err != nil {
+		return nil, err
+	}
+	return n.store.Checkpoint(ctx) // run copies it
 }
 
 // replaceFile makes a file hold content, durably, or leaves it as it is.

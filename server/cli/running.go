@@ -49,7 +49,7 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	r := &running{log: log}
 	listener, err := net.Listen("tcp", config.Listen)
 	if err != nil {
-		return nil, failf("cannot listen on %s: %w; choose another with --listen", config.Listen, errors.Unwrap(err))
+		return nil, failf("%w; choose another address with --listen", err)
 	}
 	defer func() {
 		if err != nil {
@@ -77,7 +77,7 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	r.setDialects(config)
 	r.front = server.New(server.Options{
 		SCIM: r.scim(), Operations: r.bridge, Store: r.store, Tokens: r.store, Console: console,
-		Checkpoint: r.notary.newest, Metrics: metrics, Logger: log,
+		Checkpoint: r.notary.newest, Sign: r.notary.sign, Metrics: metrics, Logger: log,
 		Ready: []server.Readiness{
 			{Name: "store", Check: func(ctx context.Context) error {
 				return r.store.View(ctx, func(bridge.Tx) error { return nil })
@@ -94,6 +94,7 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	if err := r.noteLoaded(ctx, len(apps)); err != nil {
 		return nil, failf("the log cannot be written: %w", err)
 	}
+	r.notary.all(ctx)
 	r.http = r.front.HTTP()
 	r.URL = "http://" + listener.Addr().String()
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx)) // stop ends it, in its order
@@ -175,7 +176,7 @@ func (r *running) stop(ctx context.Context) error {
 	err := ends.Wait()
 	r.cancel()
 	err = errors.Join(err, r.work.Wait())
-	r.notary.last(context.WithoutCancel(ctx))
+	r.notary.all(context.WithoutCancel(ctx))
 	return errors.Join(err, r.store.Close())
 }
 

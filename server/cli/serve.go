@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,21 +40,11 @@ is read again, and used if it is good.`,
   exeunt serve --listen 127.0.0.1:0 --data /tmp/try`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			s := &serving{file: configFile(c), stdout: c.OutOrStdout(), override: func(config *server.Config) {
-				if listen != "" {
-					config.Listen = listen
-				}
-				if data != "" {
-					config.Data = data
-				}
-			}}
-			config, apps, warnings, err := s.load()
-			if err != nil {
-				return explain(c.ErrOrStderr(), s.file, err)
-			}
-			s.log = newLogger(c.ErrOrStderr(), config.Log.Level)
-			s.warn(warnings)
-			return s.run(c.Context(), config, apps)
+			signals := make(chan os.Signal, 8)
+			signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+			defer signal.Stop(signals)
+			return serve(c.Context(), serveOptions{
+				File: configFile(c), Listen: listen, Data: data, Logs: c.ErrOrStderr(), Out: c.OutOrStdout(), Signals: signals})
 		},
 	}
 	c.Flags().StringVar(&listen, "listen", "", "listen on this `address:port` instead; port 0 takes a free one")
@@ -62,22 +53,47 @@ is read again, and used if it is good.`,
 	return c
 }
 
-// serving is one exeunt serve.
+// serveOptions is what one exeunt needs to run.
+type serveOptions struct {
+	File    string           // configuration; "" for the defaults
+	Listen  string           // instead of what the file says; "" for that
+	Data    string           // as Listen
+	Logs    io.Writer        // log lines, and the mistakes of a configuration
+	Out     io.Writer        // what is for people; nil for nothing
+	Ready   func(url string) // told when requests are answered; may be nil
+	Signals <-chan os.Signal // SIGHUP reloads, others stop; may be nil
+}
+
+// serve runs one exeunt until ctx ends or a signal says so. It returns an error
+// that is fit for the command line.
+func serve(ctx context.Context, o serveOptions) error {
+	s := &serving{serveOptions: o}
+	if s.Out == nil {
+		s.Out = io.Discard
+	}
+	config, apps, warnings, err := s.load()
+	if err != nil {
+		return explain(o.Logs, o.File, err)
+	}
+	s.log = newLogger(o.Logs, config.Log.Level)
+	s.warn(warnings)
+	return s.run(ctx, config, apps)
+}
+
+// serving is one exeunt that serves.
 type serving struct {
-	file     string // "" for the defaults
-	override func(*server.Config)
-	stdout   io.Writer
-	log      zerolog.Logger
+	serveOptions
+	log zerolog.Logger
 }
 
 func (s *serving) load() (server.Config, []bridge.App, server.Mistakes, error) {
 	config, apps, warnings, err := server.DefaultConfig(), []bridge.App(nil), server.Mistakes(nil), error(nil)
-	if s.file == "" {
+	if s.File == "" {
 		config.Sources = map[string]server.SourceConfig{defaultSource: {}}
-	} else if config, apps, warnings, err = server.LoadConfig(s.file); err != nil {
+	} else if config, apps, warnings, err = server.LoadConfig(s.File); err != nil {
 		return config, nil, warnings, err
 	}
-	s.override(&config)
+	config.Listen, config.Data = cmp.Or(s.Listen, config.Listen), cmp.Or(s.Data, config.Data)
 	return config, apps, warnings, nil
 }
 
@@ -88,10 +104,6 @@ func (s *serving) warn(warnings server.Mistakes) {
 }
 
 func (s *serving) run(ctx context.Context, config server.Config, apps []bridge.App) error {
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	defer signal.Stop(signals)
-
 	admin, adminFile, err := adminToken(config)
 	if err != nil {
 		return err
@@ -105,10 +117,13 @@ func (s *serving) run(ctx context.Context, config server.Config, apps []bridge.A
 	}
 	s.log.Info().Str("version", version()).Str("url", r.URL).Int("apps", len(apps)).
 		Int("sources", len(config.Sources)).Msg("ready")
+	if s.Ready != nil {
+		s.Ready(r.URL)
+	}
 
 	for {
 		select {
-		case sig := <-signals:
+		case sig := <-s.Signals:
 			if sig == syscall.SIGHUP {
 				s.reload(ctx, r)
 				continue
@@ -119,25 +134,25 @@ func (s *serving) run(ctx context.Context, config server.Config, apps []bridge.A
 		case <-r.ctx.Done():
 			s.log.Error().Err(context.Cause(r.ctx)).Msg("a part of exeunt ended; stopping")
 		}
-		return s.stop(context.WithoutCancel(ctx), r, signals)
+		return s.stop(context.WithoutCancel(ctx), r)
 	}
 }
 
 // greet prints the line that says that all is up, and without a configuration
 // what to do next.
 func (s *serving) greet(ctx context.Context, r *running, adminFile string) error {
-	if s.file == "" {
+	if s.File == "" {
 		token, err := firstToken(ctx, r.store)
 		if err != nil {
 			return err
 		}
-		advise(s.stdout, r.URL, token, adminFile)
+		advise(s.Out, r.URL, token, adminFile)
 	}
-	_, err := fmt.Fprintf(s.stdout, "exeunt is ready at %s\n", r.URL)
+	_, err := fmt.Fprintf(s.Out, "exeunt is ready at %s\n", r.URL)
 	return err
 }
 
-func (s *serving) stop(ctx context.Context, r *running, signals <-chan os.Signal) error {
+func (s *serving) stop(ctx context.Context, r *running) error {
 	ctx, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
 	done := make(chan struct{})
@@ -145,7 +160,7 @@ func (s *serving) stop(ctx context.Context, r *running, signals <-chan os.Signal
 	go func() { // ends with done
 		for {
 			select {
-			case sig := <-signals:
+			case sig := <-s.Signals:
 				if sig == syscall.SIGHUP {
 					continue
 				}
@@ -165,7 +180,7 @@ func (s *serving) stop(ctx context.Context, r *running, signals <-chan os.Signal
 
 // reload reads the configuration again and uses it, or says why not.
 func (s *serving) reload(ctx context.Context, r *running) {
-	if s.file == "" {
+	if s.File == "" {
 		s.log.Warn().Msg("configuration not reloaded: exeunt was started without one")
 		return
 	}

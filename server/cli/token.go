@@ -155,7 +155,7 @@ func change(c *cobra.Command, config server.Config, remote func(*client) error, 
 	}
 	s, err := openStore(c.Context(), config, false, zerolog.Nop())
 	if err != nil {
-		return err
+		return failf("%w; if exeunt runs and listens elsewhere than configured, give --url", err)
 	}
 	defer s.Close()
 	if err := local(s); err != nil {

@@ -5,6 +5,7 @@
 //	people.go     people, groups and members: keys, pages, conflicts
 //	cases.go      cases, actions, accounts, tokens, figures
 //	lanes.go      whose turn it is; lanes under load
+//	stops.go      stopping in two stages; River's console
 //	log.go        the log: appended, sealed, signed, verified, guarded
 package storetest
 
@@ -58,6 +59,8 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"HotLanes", hotLanes},
 		{"QueuesComeAndGo", queuesComeAndGo},
 		{"ReconcileWakesWhatIsStranded", reconcile},
+		{"StopsInTwoStages", stopsInTwoStages},
+		{"Console", console},
 		{"LogSealsInOrder", logSeals},
 		{"LogSealsWhileOthersAppend", logSealsConcurrently},
 		{"Checkpoints", checkpoints},

@@ -41,15 +41,14 @@ type answer struct {
 	resets []call.Reset
 }
 
-// newAnswer reads an answer. A body that is no JSON is its text, none is null.
-func newAnswer(r *call.Response, v vars, resets []call.Reset) (answer, error) {
+// newAnswer reads an answer. A body that is no JSON, or nests too deeply, is its
+// text, on which expressions made for JSON have no value; no body is null.
+func newAnswer(r *call.Response, v vars, resets []call.Reset) answer {
 	var body any
 	if len(r.Body) > 0 {
 		var value exact
-		if err := call.Unmarshal(r.Body, &value); err == nil {
+		if call.Unmarshal(r.Body, &value) == nil {
 			body = value.value
-		} else if r.Status/100 == 2 && strings.Contains(r.Header.Get("Content-Type"), "json") {
-			return answer{}, fmt.Errorf("%s answered %d with a body that is not the JSON it should be", r.Name, r.Status)
 		} else {
 			body = string(r.Body)
 		}
@@ -59,7 +58,7 @@ func newAnswer(r *call.Response, v vars, resets []call.Reset) (answer, error) {
 		headers[strings.ToLower(name)] = strings.Join(values, ", ")
 	}
 	v = v.with("status", int64(r.Status)).with("headers", headers).with("body", body)
-	return answer{r, v, resets}, nil
+	return answer{r, v, resets}
 }
 
 // exact is any JSON value whose whole numbers are int64 or uint64, so that long
@@ -142,7 +141,7 @@ func (a answer) class(ctx context.Context, want accept, rules []ErrorRule) (Clas
 	switch {
 	case puzzling:
 		return Retry, "", nil
-	case ok, a.Status/100 == 2:
+	case ok:
 		return Fatal, "", nil // success by its status only
 	case a.Status == 401:
 		return Reauth, "", nil

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/exeunt/exeunt/bridge"
@@ -19,8 +18,9 @@ import (
 type authority interface {
 	// authorise adds the credentials; its error is an outcome.
 	authorise(ctx context.Context, r *call.Request) error
-	// renew forgets a token that was refused; false if there is none to be had.
-	renew() bool
+	// renew forgets the token with which r was refused; false if no other is to
+	// be had.
+	renew(ctx context.Context, r call.Request) bool
 }
 
 // fixed is one header that never changes; the zero value is none.
@@ -33,7 +33,7 @@ func (f fixed) authorise(_ context.Context, r *call.Request) error {
 	return nil
 }
 
-func (fixed) renew() bool { return false }
+func (fixed) renew(context.Context, call.Request) bool { return false }
 
 // granted is a token of OAuth 2.0's client credentials grant (RFC 6749, section
 // 4.4), kept until shortly before it expires.
@@ -42,7 +42,7 @@ type granted struct {
 	request call.Request // for a token; holds our credentials
 	now     func() time.Time
 
-	mu      sync.Mutex
+	turn    chan struct{} // holds one value while somebody uses what follows
 	token   string
 	expires time.Time
 }
@@ -53,8 +53,10 @@ const (
 )
 
 func (g *granted) authorise(ctx context.Context, r *call.Request) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	if err := g.enter(ctx); err != nil {
+		return err
+	}
+	defer g.leave()
 	if g.token == "" || !g.now().Before(g.expires) {
 		if err := g.fetch(ctx); err != nil {
 			return err
@@ -64,12 +66,28 @@ func (g *granted) authorise(ctx context.Context, r *call.Request) error {
 	return nil
 }
 
-func (g *granted) renew() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.token = ""
+func (g *granted) renew(ctx context.Context, r call.Request) bool {
+	if g.enter(ctx) != nil {
+		return false
+	}
+	defer g.leave()
+	if r.Header.Get("Authorization") == "Bearer "+g.token { // else somebody has been here
+		g.token = ""
+	}
 	return true
 }
+
+// enter waits for its turn, no longer than ctx lasts.
+func (g *granted) enter(ctx context.Context) error {
+	select {
+	case g.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %w", g.request.Name, ctx.Err())
+	}
+}
+
+func (g *granted) leave() { <-g.turn }
 
 func (g *granted) fetch(ctx context.Context) error {
 	begun := g.now()
@@ -138,7 +156,7 @@ func (c *connector) newAuthority(secrets map[string]bridge.Secret) (authority, e
 	} else {
 		header.Set("Authorization", "Basic "+basic(url.QueryEscape(id), url.QueryEscape(key)))
 	}
-	return &granted{out: c.out, now: c.now, request: call.Request{
+	return &granted{out: c.out, now: c.now, turn: make(chan struct{}, 1), request: call.Request{
 		Name: "POST " + a.TokenURL.shown(), Method: http.MethodPost, URL: address, Header: header,
 		Body: []byte(form.Encode()),
 	}}, nil

@@ -78,7 +78,7 @@ func (c *connector) proven(ctx context.Context, a *Action, v vars) (last answer,
 // from saying: an answer that means wait, no credentials or broken is never
 // evidence, even if expect would take it.
 func (c *connector) prove(ctx context.Context, p *Proof, v vars) (answer, error) {
-	r, err := c.prepare(ctx, &p.Request, v, "", "")
+	r, err := c.prepare(ctx, &p.Request, v)
 	if err != nil {
 		return answer{}, err
 	}

@@ -96,7 +96,7 @@ func (c *connector) offers(name string) bool {
 func (c *connector) Probe(ctx context.Context) error {
 	p := &c.recipe.Probe
 	v := vars{"params": c.params, "now": c.now()}
-	r, err := c.prepare(ctx, &p.Request, v, "", "")
+	r, err := c.prepare(ctx, &p.Request, v)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -32,7 +33,7 @@ func (c *connector) Do(ctx context.Context, o bridge.Order) (bridge.Receipt, err
 			}
 		}
 		for i := range a.Steps {
-			if err := c.step(ctx, &a.Steps[i], o.Key+"\n"+a.name, v, &done); err != nil {
+			if err := c.step(ctx, &a.Steps[i], fmt.Sprintf("%s\n%s %d", o.Key, a.name, i), v, &done); err != nil {
 				return done.Receipt, err
 			}
 		}
@@ -45,7 +46,7 @@ func (c *connector) step(ctx context.Context, s *Step, key string, v vars, done 
 		return c.send(ctx, s, key, v, done)
 	}
 	f := s.Foreach
-	r, err := c.prepare(ctx, &f.Request, v, "", "")
+	r, err := c.prepare(ctx, &f.Request, v)
 	if err != nil {
 		return err
 	}
@@ -81,9 +82,16 @@ func (c *connector) step(ctx context.Context, s *Step, key string, v vars, done 
 
 // send makes one request of a step, and waits for what it begins.
 func (c *connector) send(ctx context.Context, s *Step, key string, v vars, done *evidence) error {
-	r, err := c.prepare(ctx, &s.Request, v, s.IdempotencyKey, key)
+	r, err := c.prepare(ctx, &s.Request, v)
 	if err != nil {
 		return err
+	}
+	if s.IdempotencyKey != "" {
+		item, err := json.Marshal(v["item"])
+		if err != nil {
+			return bridge.Permanent(fmt.Errorf("%s: the item cannot be told from others", r.Name))
+		}
+		once(&r, s.IdempotencyKey, key, string(item))
 	}
 	a, class, needs, err := c.exchange(ctx, r, accept{s.OK, s.Success, s.Already}, v)
 	if err != nil {
@@ -113,7 +121,7 @@ const (
 
 // poll asks until what was begun has ended.
 func (c *connector) poll(ctx context.Context, p *Poll, v vars, done *evidence) error {
-	r, err := c.prepare(ctx, &p.Request, v, "", "")
+	r, err := c.prepare(ctx, &p.Request, v)
 	if err != nil {
 		return err
 	}
@@ -198,6 +206,8 @@ func (e *evidence) text(s string) {
 		if !strings.HasSuffix(e.Summary, "; …") {
 			e.Summary += "; …"
 		}
+		e.last = ""
+		return
 	default:
 		e.Summary += "; " + s
 	}

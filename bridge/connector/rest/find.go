@@ -43,7 +43,7 @@ func (l *Lookup) value(s *Subject) string {
 }
 
 func (c *connector) look(ctx context.Context, l *Lookup, v vars) (account bridge.Account, err error) {
-	r, err := c.prepare(ctx, &l.Request, v, "", "")
+	r, err := c.prepare(ctx, &l.Request, v)
 	if err != nil {
 		return account, err
 	}

@@ -176,6 +176,7 @@ func (c *compiler) checkHTTP(h *HTTP) {
 			c.problems.add(h.Base.Pos, "http.base", `must begin with "https://" and a literal host, or with a param of type url: "${params.base}"`)
 		} else {
 			c.host("http.base", &h.Base)
+			c.literals("http.base", &h.Base)
 		}
 	}
 	c.headers("http.headers", h.Headers, inParams)
@@ -228,6 +229,10 @@ func (c *compiler) path(path string, t *Text, s scope) {
 	} else if !strings.HasPrefix(t.Source, "/") || strings.HasPrefix(t.Source, "//") {
 		c.problems.add(t.Pos, path, `must begin with "/", or with "https://" and a literal host, or with a param of type url`)
 	}
+	c.literals(path, t)
+}
+
+func (c *compiler) literals(path string, t *Text) {
 	for _, p := range t.parts {
 		if strings.ContainsAny(p.literal, "?#") {
 			c.problems.add(t.Pos, path, "a path has no ? and no #; parameters belong into query")

@@ -81,6 +81,7 @@ func TestLint(t *testing.T) {
 		// hosts and paths
 		{"base: ${params.base}", "base: https://a.${params.base}", "the host must be literal, or come from a param of type url"},
 		{"base: ${params.base}", "base: http://a.example.com", `must begin with "https://" and a literal host`},
+		{"base: ${params.base}", "base: https://a.example.com?x=${params.base}", "a path has no ? and no #"},
 		{"{type: url,", "{type: string,", "a host may come only from a param of type url; base is of type string"},
 		{"get: /ping", "get: \"https://${params.base}/ping\"", "is no host"},
 		{"get: /ping", "get: ping", `must begin with "/"`},

@@ -42,9 +42,9 @@ func (r *Request) name() string {
 	return method + " " + path.shown()
 }
 
-// prepare makes the request with its values. key is the idempotency key and
-// header the name of the header it goes into; "" sends none.
-func (c *connector) prepare(ctx context.Context, r *Request, v vars, header, key string) (call.Request, error) {
+// prepare makes the request with its values. Its error is an outcome: a value
+// that may not stand where it should is Permanent.
+func (c *connector) prepare(ctx context.Context, r *Request, v vars) (call.Request, error) {
 	method, path := r.method()
 	out := call.Request{Name: r.name(), Method: method, Header: http.Header{}}
 	fail := func(err error) (call.Request, error) {
@@ -90,16 +90,19 @@ func (c *connector) prepare(ctx context.Context, r *Request, v vars, header, key
 		out.Body = []byte(form.Encode())
 		out.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
-	if header != "" {
-		sum := sha256.Sum256([]byte(key + "\n" + method + "\n" + address))
-		once := hex.EncodeToString(sum[:16])
-		if strings.EqualFold(header, "Idempotency-Key") {
-			out.Key = once
-		} else {
-			out.Header.Set(header, once)
-		}
-	}
 	return out, nil
+}
+
+// once adds an idempotency key in the header of that name. The key is made of
+// what is the same in every attempt, and differs from request to request.
+func once(r *call.Request, header string, same ...string) {
+	sum := sha256.Sum256([]byte(strings.Join(same, "\n")))
+	key := hex.EncodeToString(sum[:16])
+	if strings.EqualFold(header, "Idempotency-Key") {
+		r.Key = key
+	} else {
+		r.Header.Set(header, key)
+	}
 }
 
 // address is where a path leads. A url param and a literal host stand for
@@ -167,15 +170,12 @@ func (c *connector) exchange(ctx context.Context, r call.Request, want accept, v
 		if err != nil {
 			return answer{}, usual, "", err
 		}
-		a, err := newAnswer(response, v, c.resets)
-		if err != nil {
-			return answer{}, usual, "", err
-		}
+		a := newAnswer(response, v, c.resets)
 		class, needs, err := a.class(ctx, want, c.recipe.HTTP.Errors)
 		if err != nil {
 			return answer{}, usual, "", fmt.Errorf("%s: %w", r.Name, err)
 		}
-		if class == Reauth && !again && c.auth.renew() {
+		if class == Reauth && !again && c.auth.renew(ctx, r) {
 			continue
 		}
 		return a, class, needs, nil

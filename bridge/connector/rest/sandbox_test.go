@@ -49,15 +49,7 @@ func TestSuite(t *testing.T) {
 				}
 				return now.ID == ""
 			},
-			Remove: func() {
-				r, _ := http.NewRequest("DELETE", app.URL()+"/admin/users/"+app.Standing("amina.yusuf@corp.example").ID, nil)
-				r.Header.Set("Authorization", "Bearer "+app.Admin())
-				answer, err := http.DefaultClient.Do(r)
-				if err != nil {
-					t.Fatal(err)
-				}
-				answer.Body.Close()
-			},
+			Remove:  func() { app.Remove("amina.yusuf@corp.example") },
 			Secrets: []string{app.Admin(), "wr0ng-token"},
 		}
 	})

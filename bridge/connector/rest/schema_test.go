@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/goccy/go-yaml"
@@ -108,4 +109,35 @@ func generic(t *testing.T, src []byte) any {
 		t.Fatal(err)
 	}
 	return v
+}
+
+// TestSchemaRefuses: an editor tells the mistakes in the structure too.
+func TestSchemaRefuses(t *testing.T) {
+	schema := schemaOf(t)
+	if err := schema.Validate(generic(t, []byte(small))); err != nil {
+		t.Fatal(err)
+	}
+	for old, changed := range map[string]string{
+		"title: Small\n": "",
+		"app: small\n":   "app: small\ncolour: red\n",
+		"effect: lock":   "effect: lokc",
+		"reversible: no": "reversible: perhaps",
+		"    match: item.mail == subject.email\n":                     "",
+		"      expect: body.active == false\n":                        "",
+		"      expect: body.active == false":                          "      expect: body.active == false\n      within: soon",
+		"expect: status == 404}":                                      "expect: status == 404, until: x}",
+		"{kind: bearer, token: {secret: token}}":                      "{kind: hmac}",
+		"verify: {get: \"/users/${user.id}\", expect: status == 404}": "verify: sometimes",
+	} {
+		text := strings.Replace(small, old, changed, 1)
+		if text == small {
+			t.Fatal("nothing was changed:", old)
+		}
+		if schema.Validate(generic(t, []byte(text))) == nil {
+			t.Errorf("%q instead of %q is not refused by the schema", changed, old)
+		}
+		if Lint([]byte(text)) == nil {
+			t.Errorf("%q instead of %q is not refused", changed, old)
+		}
+	}
 }

@@ -1,9 +1,11 @@
 -- +goose Up
 
+-- Wide rows are kept by rowid, new ones side by side; narrow ones by their key.
+--
 -- Times are microseconds since 1970 UTC; 0 is "not yet". Ids are UUIDs as text.
 
 CREATE TABLE people (
-    id           TEXT PRIMARY KEY,
+    id           TEXT NOT NULL PRIMARY KEY,
     source       TEXT NOT NULL,
     handle       BLOB NOT NULL CHECK (length(handle) = 16),
     user_name    TEXT NOT NULL,
@@ -15,7 +17,7 @@ CREATE TABLE people (
     version      INTEGER NOT NULL,
     created      INTEGER NOT NULL,
     modified     INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX people_in_order ON people (source, created, id);
 
 -- What people are looked up by: one row a value, normalised.
@@ -30,7 +32,7 @@ CREATE INDEX people_keys_of ON people_keys (id);
 CREATE UNIQUE INDEX people_user_name ON people_keys (source, value) WHERE attribute = 'userName';
 
 CREATE TABLE groups (
-    id           TEXT PRIMARY KEY,
+    id           TEXT NOT NULL PRIMARY KEY,
     source       TEXT NOT NULL,
     display_name TEXT NOT NULL,
     external_id  TEXT NOT NULL,
@@ -38,7 +40,7 @@ CREATE TABLE groups (
     version      INTEGER NOT NULL,
     created      INTEGER NOT NULL,
     modified     INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX groups_in_order ON groups (source, created, id);
 
 CREATE TABLE groups_keys (
@@ -59,7 +61,7 @@ CREATE TABLE members (
 CREATE INDEX members_of ON members (member);
 
 CREATE TABLE cases (
-    id         TEXT PRIMARY KEY,
+    id         TEXT NOT NULL PRIMARY KEY,
     source     TEXT NOT NULL,
     person     TEXT NOT NULL,
     handle     BLOB NOT NULL CHECK (length(handle) = 16),
@@ -71,7 +73,7 @@ CREATE TABLE cases (
     closed     INTEGER NOT NULL,
     returned   INTEGER NOT NULL,
     returned_as TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX cases_in_order ON cases (opened, id);
 CREATE INDEX cases_by_state ON cases (state, opened, id);
 CREATE INDEX cases_of ON cases (source, person) WHERE returned = 0;
@@ -87,7 +89,7 @@ CREATE TABLE gone_keys (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE actions (
-    seq      INTEGER PRIMARY KEY AUTOINCREMENT,
+    seq      INTEGER PRIMARY KEY,
     id       TEXT NOT NULL UNIQUE,
     case_id  TEXT NOT NULL REFERENCES cases,
     app      TEXT NOT NULL,
@@ -142,15 +144,7 @@ CREATE INDEX tokens_of ON tokens (source, created);
 
 -- The log. body is the leaf without its position, which is given when it is
 -- sealed.
-CREATE TABLE log_event (
-    id       INTEGER PRIMARY KEY AUTOINCREMENT,
-    event_id BLOB NOT NULL UNIQUE CHECK (length(event_id) = 16),
-    at       INTEGER NOT NULL,
-    type     INTEGER NOT NULL,
-    case_id  TEXT NOT NULL,
-    body     BLOB NOT NULL
-) STRICT;
-CREATE INDEX log_event_of_case ON log_event (case_id, id) WHERE case_id <> '';
+CREATE TABLE log_event (id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
 
 -- Personal data of events: outside the log, and destroyed without touching it.
 CREATE TABLE log_payload (
@@ -162,7 +156,6 @@ CREATE TABLE log_payload (
     payload BLOB NOT NULL,
     PRIMARY KEY (event, n)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX log_payload_of ON log_payload (handle);
 
 CREATE TABLE log_pending (event INTEGER PRIMARY KEY REFERENCES log_event) STRICT;
 CREATE TABLE log_leaf (

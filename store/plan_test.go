@@ -1,0 +1,82 @@
+package store
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/exeunt/exeunt/bridge"
+)
+
+// planned is a session that asks for the plan of each query instead of running it.
+type planned struct {
+	session
+	t    *testing.T
+	plan *strings.Builder
+}
+
+func (p planned) rows(query string, args ...any) (rows, error) {
+	rs, err := p.session.rows("EXPLAIN QUERY PLAN "+query, args...)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer rs.Close()
+	for rs.Next() {
+		var (
+			id, parent, unused int
+			detail             string
+		)
+		if err := rs.Scan(&id, &parent, &unused, &detail); err != nil {
+			p.t.Fatal(err)
+		}
+		p.plan.WriteString(detail + "\n")
+	}
+	return p.session.rows("SELECT 1 WHERE 1 = 0")
+}
+
+// The hot look-ups are flat: they go through a narrow index, and walk through
+// nothing that grows with the number of people or cases.
+func TestPlans(t *testing.T) {
+	s := openTest(t, t.TempDir())
+	key := bridge.Normalise
+	for _, c := range []struct {
+		name string
+		run  func(*tx) error
+		want string
+		not  []string
+	}{
+		{"userName eq", func(x *tx) error {
+			_, _, err := peopleListing.page(x, bridge.Query[bridge.Person]{Source: "hr", Limit: 10,
+				Keep:  func(bridge.Person) bool { return true },
+				Where: []bridge.Key{key(bridge.ByUserName, "ada"), key(bridge.ByEmail, "a@example.org")}})
+			return err
+		}, "people_user_name", []string{"people_in_order", "SCAN"}},
+		{"the cases of somebody", func(x *tx) error {
+			_, err := x.CasesOf("hr", "p", []bridge.Key{key(bridge.ByUserName, "ada"), key(bridge.ByEmail, "a@example.org")})
+			return err
+		}, "cases_of", []string{"cases_in_order", "SCAN cases"}},
+		{"a lane's actions", func(x *tx) error {
+			_, err := x.LaneActions(bridge.Lane{App: "a", Person: "p"})
+			return err
+		}, "actions_of_lane", []string{"SCAN"}},
+		{"open cases", func(x *tx) error {
+			_, err := x.OpenCases(10)
+			return err
+		}, "cases_by_state", []string{"SCAN", "TEMP B-TREE"}},
+	} {
+		var plan strings.Builder
+		if err := s.engine.view(t.Context(), s, func(x *tx) error {
+			x.session = planned{x.session, t, &plan}
+			return c.run(x)
+		}); err != nil {
+			t.Fatal(c.name, err)
+		}
+		if !strings.Contains(plan.String(), c.want) {
+			t.Errorf("%s does not use %s:\n%s", c.name, c.want, plan.String())
+		}
+		for _, not := range c.not {
+			if strings.Contains(plan.String(), not) {
+				t.Errorf("%s uses %s:\n%s", c.name, not, plan.String())
+			}
+		}
+	}
+}

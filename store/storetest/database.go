@@ -1,0 +1,49 @@
+package storetest
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"net/url"
+	"os"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Postgres makes a database on the server that EXEUNT_TEST_POSTGRES names,
+// drops it when the test ends, and returns its URL. Without that server the
+// test is skipped; with CI=true it fails.
+func Postgres(t testing.TB) string {
+	t.Helper()
+	server := os.Getenv("EXEUNT_TEST_POSTGRES")
+	if server == "" {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("EXEUNT_TEST_POSTGRES is not set")
+		}
+		t.Skip("EXEUNT_TEST_POSTGRES is not set: PostgreSQL is not tested")
+	}
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 8)
+	rand.Read(b)
+	name := "exeunt_test_" + hex.EncodeToString(b)
+	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := conn.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+			t.Errorf("dropping the test database: %v", err)
+		}
+		conn.Close(ctx)
+	})
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal("EXEUNT_TEST_POSTGRES is not a URL")
+	}
+	u.Path = "/" + name
+	return u.String()
+}
