@@ -1,14 +1,11 @@
 package main
 
 import (
-	"context"
-	"crypto/rand"
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	mathrand "math/rand/v2"
+	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,10 +16,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	_ "github.com/mattn/go-sqlite3"
 
 	"github.com/exeunt/exeunt/bridge/connector/sandbox"
+	"github.com/exeunt/exeunt/store/storetest"
 )
 
 // TestKill has fifty people leave while exeunt is killed again and again, at
@@ -39,7 +36,7 @@ func TestKill(t *testing.T) {
 	// elected first.
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		killed(t, 5, freshDatabase(t), 150*time.Second)
+		killed(t, 5, storetest.Postgres(t), 150*time.Second)
 	})
 }
 
@@ -64,7 +61,7 @@ func killed(t *testing.T, kills int, database string, patience time.Duration) {
 		}
 	}
 	t.Logf("EXEUNT_TEST_SEED=%d", seed)
-	random := mathrand.New(mathrand.NewPCG(seed, 0))
+	random := rand.New(rand.NewPCG(seed, 0))
 
 	users := []sandbox.User{{UserName: "stays@example.com", Email: "stays@example.com"}}
 	var people []*leaver
@@ -370,38 +367,4 @@ func (w *town) checkOnce(t *testing.T, people []*leaver) {
 		}
 	}
 	expect("badge", count("badge", w.badge.Changes("")), map[string]int{"lock": leavers, "delete": leavers / 2})
-}
-
-// freshDatabase makes a database on the server that EXEUNT_TEST_POSTGRES names,
-// and drops it when the test ends.
-func freshDatabase(t *testing.T) string {
-	t.Helper()
-	server := os.Getenv("EXEUNT_TEST_POSTGRES")
-	if server == "" {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("EXEUNT_TEST_POSTGRES is not set")
-		}
-		t.Skip("EXEUNT_TEST_POSTGRES is not set: PostgreSQL is not tested")
-	}
-	u, err := url.Parse(server)
-	if err != nil {
-		t.Fatal("EXEUNT_TEST_POSTGRES is not a URL")
-	}
-	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := "exeunt_kill_" + strings.ToLower(rand.Text())
-	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if _, err := conn.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
-			t.Errorf("dropping the test database: %v", err)
-		}
-		conn.Close(ctx)
-	})
-	u.Path = "/" + name
-	return u.String()
 }
