@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -42,11 +43,16 @@ func TestMain(m *testing.M) {
 }
 
 func TestStories(t *testing.T) {
+	recipes, err := filepath.Abs("bridge/recipes")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("RECIPES", recipes)
 			newStage(e)
 			return nil
 		},
