@@ -31,12 +31,11 @@ func TestKill(t *testing.T) {
 		t.Parallel()
 		killed(t, 20, "", 20*time.Second)
 	})
-	// Other nodes may be alive there, so what a dead one was working on is
-	// handed out again after 75 s; whoever does that looks every 30 s, and is
-	// elected first.
+	// What sleeps there is woken by River's leader, and a new one is elected
+	// only when the lease of a dead one has run out.
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		killed(t, 5, storetest.Postgres(t), 150*time.Second)
+		killed(t, 5, storetest.Postgres(t), 45*time.Second)
 	})
 }
 
