@@ -29,7 +29,7 @@ func TestKill(t *testing.T) {
 	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		killed(t, 20, "", 20*time.Second)
+		killed(t, 20, "", 40*time.Second)
 	})
 	// What sleeps there is woken by River's leader, and a new one is elected
 	// only when the lease of a dead one has run out.
