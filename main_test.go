@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -29,21 +31,28 @@ import (
 //	sandbox KIND -addr A -admin T -users F a sandbox app (scim, saas, hook)
 //	call [flags] METHOD URL                one HTTP request; prints status and body
 //	until PATTERN COMMAND ARG…             repeats a command until its output matches
+//	sql FILE STATEMENTS                    does with a database what exeunt itself never would
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"exeunt":  func() { os.Exit(cli.Main()) },
 		"sandbox": func() { os.Exit(report(runSandbox(os.Args[1:]))) },
 		"call":    func() { os.Exit(report(runCall(os.Args[1:]))) },
 		"until":   func() { os.Exit(report(runUntil(os.Args[1:]))) },
+		"sql":     func() { os.Exit(report(runSQL(os.Args[1:]))) },
 	})
 }
 
 func TestStories(t *testing.T) {
+	recipes, err := filepath.Abs("bridge/recipes")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("RECIPES", recipes)
 			newStage(e)
 			return nil
 		},
@@ -91,6 +100,7 @@ func runCall(args []string) error {
 	cookie := f.String("cookie", "", "name=value")
 	body := f.String("d", "", "body, or @file")
 	want := f.Int("status", 0, "status that is expected; 0: any 2xx")
+	head := f.Bool("i", false, "print the answer's header too")
 	mime := f.String("type", "application/scim+json", "")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -119,6 +129,9 @@ func runCall(args []string) error {
 	}
 	defer resp.Body.Close()
 	fmt.Println(resp.StatusCode)
+	if *head {
+		resp.Header.Write(os.Stdout)
+	}
 	for _, c := range resp.Cookies() {
 		fmt.Println("cookie " + c.Name + "=" + c.Value)
 	}
@@ -147,4 +160,14 @@ func runUntil(args []string) error {
 		time.Sleep(30 * time.Millisecond) // between two looks at a condition
 	}
 	return fmt.Errorf("%q did not come in a minute; last output:\n%s", args[0], out)
+}
+
+func runSQL(args []string) error {
+	db, err := sql.Open("sqlite3", args[0])
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	_, err = db.Exec(args[1])
+	return err
 }

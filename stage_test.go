@@ -21,15 +21,17 @@ import (
 // storyCommands are what stories may say beside testscript's own words:
 //
 //	stage                     starts three sandbox apps and exeunt, see testdata/stage
-//	stop, restart, reload     ends exeunt gently; kills it (-9) and starts it again; sends it SIGHUP
+//	end, start, restart       ends exeunt gently; starts it again; kills it (-9) and starts it again
+//	serve FILE [flags]        starts exeunt without a configuration; FILE gets what it prints
+//	reload                    sends it SIGHUP; with "!" the new configuration must be refused
 //	grab VAR PATTERN          sets VAR to the pattern's group in the last output
-//	replace FILE OLD NEW      edits a file
+//	replace FILE OLD NEW      edits a file; \n in NEW is a new line
 //	fault URL ADMIN JSON      has a sandbox app fail
 //	clear URL ADMIN           ends that
 //	waited URL ADMIN METHOD D the app was left alone for D after it answered 429
 func storyCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"stage": startStage, "stop": stop, "restart": restart, "reload": reload, "grab": grab, "replace": replace,
+		"stage": startStage, "end": end, "start": start, "restart": restart, "serve": serve, "reload": reload, "grab": grab, "replace": replace,
 		"fault": fault, "clear": clearFaults, "waited": waited,
 	}
 }
@@ -92,7 +94,7 @@ func startStage(ts *testscript.TestScript, neg bool, args []string) {
 	setStage(ts, neg, args)
 	s := stageOf(ts)
 	for kind, name := range map[string]string{"scim": "WIKI", "saas": "CRM", "hook": "BADGE"} {
-		s.others = append(s.others, run(ts, nil, "sandbox", kind, "-addr", "127.0.0.1:"+ts.Getenv(name),
+		s.others = append(s.others, run(ts, nil, nil, "sandbox", kind, "-addr", "127.0.0.1:"+ts.Getenv(name),
 			"-admin", ts.Getenv(name+"_ADMIN"), "-users", "users.json"))
 		await(ts, ts.Getenv(name+"_URL")+"/")
 	}
@@ -104,15 +106,39 @@ func startExeunt(ts *testscript.TestScript) {
 	log, err := os.OpenFile(s.saidTo, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	ts.Check(err)
 	defer log.Close()
-	s.exeunt = run(ts, log, "exeunt", "serve", "--config", "exeunt.yaml")
+	s.exeunt = run(ts, nil, log, "exeunt", "serve", "--config", "exeunt.yaml")
 	await(ts, ts.Getenv("API")+"/readyz")
 }
 
-func run(ts *testscript.TestScript, log *os.File, name string, args ...string) *exec.Cmd {
+// serve starts exeunt without a configuration, and sets API and SCIM to where
+// it says it is.
+func serve(ts *testscript.TestScript, neg bool, args []string) {
+	s := stageOf(ts)
+	out, err := os.Create(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer out.Close()
+	s.exeunt = run(ts, out, out, "exeunt", append([]string{"serve"}, args[1:]...)...)
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if m := regexp.MustCompile(`(?m)^exeunt is ready at (\S+)$`).FindStringSubmatch(ts.ReadFile(args[0])); m != nil {
+			ts.Setenv("API", m[1])
+			ts.Setenv("SCIM", m[1]+"/scim/v2")
+			return
+		}
+	}
+	ts.Fatalf("exeunt does not start\n%s", ts.ReadFile(args[0]))
+}
+
+func run(ts *testscript.TestScript, out, log *os.File, name string, args ...string) *exec.Cmd {
 	path, err := exec.LookPath(filepath.Join(ts.Getenv("PATH")[:strings.IndexByte(ts.Getenv("PATH"), os.PathListSeparator)], name))
 	ts.Check(err)
 	c := exec.Command(path, args...)
-	c.Dir, c.Stderr = ts.Getenv("WORK"), log
+	c.Dir = ts.Getenv("WORK")
+	if out != nil {
+		c.Stdout = out
+	}
+	if log != nil {
+		c.Stderr = log
+	}
 	c.Env = []string{"HOME=" + ts.Getenv("WORK"), "PATH=" + ts.Getenv("PATH")}
 	ts.Check(c.Start())
 	return c
@@ -141,8 +167,11 @@ func restart(ts *testscript.TestScript, neg bool, args []string) {
 	startExeunt(ts)
 }
 
-// stop ends exeunt with a signal and expects exit code 0.
-func stop(ts *testscript.TestScript, neg bool, args []string) {
+// start starts exeunt after an end.
+func start(ts *testscript.TestScript, neg bool, args []string) { startExeunt(ts) }
+
+// end ends exeunt with a signal and expects exit code 0.
+func end(ts *testscript.TestScript, neg bool, args []string) {
 	s := stageOf(ts)
 	ts.Check(s.exeunt.Process.Signal(syscall.SIGTERM))
 	ts.Check(s.exeunt.Wait())
@@ -183,7 +212,7 @@ func replace(ts *testscript.TestScript, neg bool, args []string) {
 	if !strings.Contains(text, args[1]) {
 		ts.Fatalf("%s has no %q", args[0], args[1])
 	}
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.ReplaceAll(text, args[1], args[2])), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.ReplaceAll(text, args[1], strings.ReplaceAll(args[2], `\n`, "\n"))), 0o600))
 }
 
 func fault(ts *testscript.TestScript, neg bool, args []string) {

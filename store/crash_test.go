@@ -318,6 +318,37 @@ func TestKilledJobResumes(t *testing.T) {
 	}
 }
 
+// On PostgreSQL the next owner of an app takes up what a dead one was at work
+// on, long before River would hand it out again.
+func TestKilledJobIsInherited(t *testing.T) {
+	url := storetest.Postgres(t)
+	secret, _, err := ledger.NewKey(ledger.NewOrigin())
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := make(chan struct{}, 1)
+	kill := start(t, []string{childURL + "=" + url, childKey + "=" + secret, childHang + "=1"}, func(line string) {
+		if line == "CALL" {
+			at <- struct{}{}
+		}
+	})
+	<-at
+	kill()
+	s := open(t, store.Options{URL: url, Logger: zerolog.Nop()})
+	again := make(chan struct{}, 1)
+	if err := s.Start(t.Context(), drain(s, func(string, ...any) { again <- struct{}{} }), crashQueues()); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-again:
+	case <-time.After(10 * time.Second):
+		t.Error("what the dead node was at work on is at rest")
+	}
+	if err := s.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // On PostgreSQL one node works an app; when it is killed another takes over.
 func TestOneNodeWorksAnApp(t *testing.T) {
 	url := storetest.Postgres(t)

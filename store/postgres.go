@@ -76,7 +76,7 @@ func (s *Store) openPostgres(ctx context.Context) (err error) {
 		return err
 	}
 	s.sched = e.river
-	s.queues = newQueues(s, &owner{config: config.ConnConfig.Copy(), held: make(map[string]bool)})
+	s.queues = newQueues(s, &owner{config: config.ConnConfig.Copy(), held: make(map[string]bool), fresh: make(map[string]bool)})
 	return nil
 }
 
@@ -192,6 +192,7 @@ type owner struct {
 	config *pgx.ConnConfig
 	conn   *pgx.Conn
 	held   map[string]bool
+	fresh  map[string]bool // held, but what the last owner left was not inherited yet
 }
 
 // heartbeat bounds how long a claim may take.
@@ -229,7 +230,7 @@ func (o *owner) try(ctx context.Context, wanted map[string]int, keep map[string]
 			return err
 		}
 		if got {
-			o.held[app] = true
+			o.held[app], o.fresh[app] = true, true
 		}
 	}
 	for app := range o.held {
@@ -241,6 +242,7 @@ func (o *owner) try(ctx context.Context, wanted map[string]int, keep map[string]
 			return err
 		}
 		delete(o.held, app)
+		delete(o.fresh, app)
 	}
 	if asked {
 		return nil
@@ -255,7 +257,7 @@ func (o *owner) close() {
 		o.conn.Close(ctx)
 		o.conn = nil
 	}
-	o.held = make(map[string]bool)
+	o.held, o.fresh = make(map[string]bool), make(map[string]bool)
 }
 
 func appKey(app string) int32 {

@@ -160,12 +160,30 @@ func (q *queues) pass() {
 		if _, there := q.working[app]; there {
 			continue
 		}
+		if err := q.inherit(app); err != nil {
+			q.store.log.Error().Err(err).Str("app", app).Msg("what another node left cannot be taken up; trying again")
+			continue
+		}
 		if err := q.store.sched.add(queueName(app), n); err != nil {
 			q.store.log.Error().Err(err).Str("app", app).Msg("the app's queue cannot be worked")
 			continue
 		}
 		q.working[app] = n
 	}
+}
+
+// inherit takes up what the last owner of an app left, once.
+func (q *queues) inherit(app string) error {
+	if q.owner == nil || !q.owner.fresh[app] {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), statement)
+	defer cancel()
+	if err := q.store.inherit(ctx, app, q.store.sched.node()); err != nil {
+		return err
+	}
+	delete(q.owner.fresh, app)
+	return nil
 }
 
 // should returns the apps to be worked here now.

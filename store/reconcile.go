@@ -51,7 +51,39 @@ func (s *Store) Reconcile(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	woken := 0
+	return s.rewake(ctx, stranded)
+}
+
+// inherit gives those lanes of an app a new turn whose jobs are at work on
+// other nodes. It is for the node that has just got the app's lock: whoever
+// had it is dead, or has lost the app and only ends what it began, and what
+// comes of that is for nobody, because its turn is over. River would hand
+// those jobs out again as well, but much later.
+func (s *Store) inherit(ctx context.Context, app, node string) error {
+	var left []bridge.LaneJob
+	err := s.engine.view(ctx, s, func(t *tx) error {
+		return t.each(`SELECT args ->> 'person', CAST(args ->> 'turn' AS BIGINT) FROM river_job
+			WHERE kind = 'lane' AND queue = $1 AND state = 'running' AND attempted_by[cardinality(attempted_by)] <> $2`,
+			[]any{queueName(app), node}, func(r scanner) error {
+				j := bridge.LaneJob{Lane: bridge.Lane{App: app}}
+				err := r.Scan(&j.Lane.Person, &j.Turn)
+				left = append(left, j)
+				return err
+			})
+	})
+	if err != nil {
+		return err
+	}
+	n, err := s.rewake(ctx, left)
+	if n > 0 {
+		s.log.Info().Str("app", app).Int("lanes", n).Msg("another node left lanes at work; they go on here")
+	}
+	return err
+}
+
+// rewake hands lanes to new jobs, but for those that have moved on to another
+// turn meanwhile, and returns how many.
+func (s *Store) rewake(ctx context.Context, stranded []bridge.LaneJob) (woken int, err error) {
 	for len(stranded) > 0 {
 		part := stranded[:min(reconcileBatch, len(stranded))]
 		n := 0

@@ -56,6 +56,7 @@ type scheduler interface {
 	stop(ctx context.Context) error
 	add(queue string, concurrency int) error
 	remove(ctx context.Context, queue string) error
+	node() string // the name of this process in River's rows
 	console(prefix string, log *slog.Logger) (*riverui.Handler, error)
 }
 
@@ -111,6 +112,8 @@ func (r *riverOn[T]) stop(ctx context.Context) error {
 	defer cancel()
 	return r.client.StopAndCancel(hard)
 }
+
+func (r *riverOn[T]) node() string { return r.client.ID() }
 
 func (r *riverOn[T]) add(queue string, concurrency int) error {
 	return r.client.Queues().Add(queue, river.QueueConfig{MaxWorkers: concurrency})
