@@ -89,9 +89,10 @@ func (b *Bridge) wakePlanner() {
 // once, and returns how many. It asks no app: each lane finds its own account,
 // so that an app that is down delays nobody else.
 func (b *Bridge) PlanCases(ctx context.Context) (n int, err error) {
-	apps := make([]App, 0, 8)
-	for _, name := range slices.Sorted(maps.Keys(*b.doors.Load())) {
-		apps = append(apps, b.door(name).App)
+	doors := *b.doors.Load() // once: apps may be taken out meanwhile
+	apps := make([]App, 0, len(doors))
+	for _, name := range slices.Sorted(maps.Keys(doors)) {
+		apps = append(apps, doors[name].App)
 	}
 	var news news
 	now := b.time()
