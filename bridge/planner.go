@@ -44,7 +44,7 @@ func (b *Bridge) Run(ctx context.Context) error {
 		}
 		t.Stop()
 		for _, app := range open.due(b.now()) {
-			if b.queues != nil && b.door(app) != nil {
+			if b.queues != nil { // also of an app that was taken out: it may come back
 				b.queues.StartQueue(app)
 			}
 		}

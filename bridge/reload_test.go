@@ -4,10 +4,31 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/bridge/connector/sandbox"
 	"github.com/exeunt/exeunt/store"
 )
+
+// An app that is taken out while its queue is stopped is worked when it is back.
+func TestAnAppTakenOutWhileItsQueueIsStopped(t *testing.T) {
+	onBoth(t, 1, func(w *world) {
+		w.app.Faults.Set(sandbox.Fault{Kind: sandbox.Fail})
+		w.active(w.ids[0], false)
+		w.until("the breaker opened", func() bool {
+			_, a := w.cases(w.ids[0])
+			return len(a) == 1 && len(a[0]) == 1 && a[0][0].Attempts >= limits.BreakerAfter
+		})
+		w.store.SetQueues(t.Context(), nil)
+		w.bridge.SetApps(nil)
+		<-time.After(2 * limits.BreakerWait) // it would have been put back by now
+		w.app.Faults.Clear()
+		w.store.SetQueues(t.Context(), []store.Queue{{App: "wiki", Concurrency: 4}})
+		w.policy(bridge.Policy{bridge.Deactivated: {bridge.Lock}})
+		w.until("the account is locked", func() bool { return !w.app.Active(name(0)) })
+	})
+}
 
 // Apps may come and go while cases are planned.
 func TestPlanningWhileAppsComeAndGo(t *testing.T) {
