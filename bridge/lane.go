@@ -22,6 +22,9 @@ func (b *Bridge) WorkLane(ctx context.Context, j LaneJob) (again time.Duration, 
 	}
 	var last *outcome
 	for began := b.now(); ; {
+		if current := b.door(j.Lane.App); current != nil {
+			d = current // the policy may have changed since the last action
+		}
 		s, wait, err := b.advance(ctx, j, d, last)
 		switch {
 		case errors.Is(err, ErrLaneLost):

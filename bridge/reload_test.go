@@ -67,3 +67,38 @@ type hiding struct{ bridge.Connector }
 func (hiding) Find(context.Context, bridge.Identifiers) (bridge.Account, error) {
 	return bridge.Account{}, bridge.ErrNoAccount
 }
+
+// meanwhile does something while the app is being asked.
+type meanwhile struct {
+	bridge.Connector
+	on bridge.Effect
+	do func()
+}
+
+func (m meanwhile) Do(ctx context.Context, o bridge.Order) (bridge.Receipt, error) {
+	r, err := m.Connector.Do(ctx, o)
+	if o.Effect == m.on {
+		m.do()
+	}
+	return r, err
+}
+
+// A policy that changes while a lane is at work holds for the lane's next action.
+func TestPolicyChangesWhileTheLaneIsAtWork(t *testing.T) {
+	onBoth(t, 1, func(w *world) {
+		plain := w.conn
+		w.conn = meanwhile{plain, bridge.Lock, func() {
+			w.bridge.SetApps([]bridge.App{{Name: "wiki", Protocol: "scim", Connector: plain,
+				Policy: bridge.Policy{bridge.Removed: {bridge.Lock}}, Limits: limits}})
+		}}
+		w.policy(bridge.Policy{bridge.Removed: {bridge.Lock, bridge.Delete}})
+		if err := w.bridge.RemovePerson(hr(), w.ids[0], nil); err != nil {
+			t.Fatal(err)
+		}
+		w.until("the case is closed", func() bool { return w.state(w.ids[0], 0) == bridge.CaseClosed })
+		_, a := w.cases(w.ids[0])
+		if w.app.ID(name(0)) == "" || a[0][1].State != bridge.ActionDropped {
+			t.Errorf("the account was deleted: %+v", a[0])
+		}
+	})
+}
