@@ -109,6 +109,8 @@ func begin(tx Tx, a Action) (*step, error) {
 	s := &step{who: c}
 	account, err := tx.Account(a.Lane)
 	switch {
+	case err == nil && account.Match == formerly:
+		s.former = &account
 	case err == nil:
 		s.account = &account
 		a.Begun = true

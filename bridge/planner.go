@@ -133,6 +133,9 @@ func planCase(tx Tx, c Case, apps []App, now time.Time, n *news) error {
 		if err := tx.WakeLane(l, now); err != nil {
 			return err
 		}
+		if err := doubt(tx, c, l); err != nil {
+			return err
+		}
 	}
 	c.State = after(actions)
 	if c.State.over() {
@@ -146,6 +149,27 @@ func planCase(tx Tx, c Case, apps []App, now time.Time, n *news) error {
 	f := engine(c)
 	f.State, f.Count = string(c.State), len(actions)
 	return tx.Append(caseEvent(now, CasePlanned, c, f, nil))
+}
+
+// formerly is what an account was matched by that an earlier departure found,
+// from which the person came back: the app may have made them another since.
+const formerly = "an earlier departure"
+
+// doubt has the account of a lane found again, unless the departure that found
+// it still goes on.
+func doubt(tx Tx, c Case, l Lane) error {
+	a, err := tx.Account(l)
+	if IsKind(err, KindNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if going, err := tx.CasesOf(c.Source, c.Person, nil); err != nil || len(going) > 1 {
+		return err
+	}
+	a.Match = formerly
+	return tx.PutAccount(l, a)
 }
 
 // sortedLanes gives lanes the order in which every transaction locks them.
