@@ -229,7 +229,7 @@ func (d *door) recheck(tx Tx, actions []Action, now time.Time, news *news) ([]Ac
 			a.Problem = "the person has left again"
 		case a.Effect != Restore && here:
 			a.Problem = "the person came back"
-		case a.Effect.Destructive() && !d.wants(c.Trigger, a.Effect):
+		case a.Effect.Destructive() && a.State == ActionWaiting && !d.wants(c.Trigger, a.Effect):
 			a.Problem = "the policy no longer asks for it"
 		default:
 			continue

@@ -1,6 +1,7 @@
 package bridge_test
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"time"
@@ -37,6 +38,35 @@ func TestTheEndOfACaseByAReturnIsTold(t *testing.T) {
 		}
 		if len(e.cases) != 1 || e.cases[0] != w.state(w.ids[0], 0) {
 			t.Errorf("heard %v, the case is %s", e.cases, w.state(w.ids[0], 0))
+		}
+	})
+}
+
+// unseen does what it is told, and does not know yet whether it took hold.
+type unseen struct{ bridge.Connector }
+
+func (unseen) Check(context.Context, bridge.Order) (bridge.Receipt, error) {
+	return bridge.Receipt{}, context.DeadlineExceeded
+}
+
+// What was done before the policy changed is not called dropped.
+func TestPolicyChangesAfterADeletion(t *testing.T) {
+	onBoth(t, 1, func(w *world) {
+		plain := w.conn
+		w.conn = unseen{plain}
+		w.policy(bridge.Policy{bridge.Removed: {bridge.Delete}})
+		if err := w.bridge.RemovePerson(hr(), w.ids[0], nil); err != nil {
+			t.Fatal(err)
+		}
+		w.until("the deletion is done and not yet checked", func() bool {
+			_, a := w.cases(w.ids[0])
+			return len(a) == 1 && len(a[0]) == 1 && a[0][0].State == bridge.ActionPending
+		})
+		w.conn = plain
+		w.policy(bridge.Policy{bridge.Removed: {bridge.Lock}})
+		w.until("the case has ended", func() bool { return w.state(w.ids[0], 0) != bridge.CaseRunning })
+		if _, a := w.cases(w.ids[0]); a[0][0].State != bridge.ActionVerified {
+			t.Errorf("the account is gone, and the action %s: %s", a[0][0].State, a[0][0].Problem)
 		}
 	})
 }
