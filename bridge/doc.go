@@ -22,6 +22,7 @@
 //	groups.go     AddGroup, ChangeGroup, RemoveGroup
 //	returned.go   what happens when somebody comes back
 //	planner.go    PlanCases: open cases become actions on lanes
+//	overdue.go    EndOverdue: what could not be done in time is told
 //	lane.go       WorkLane: Find, Do, Check, settle, one lane at a time
 //	door.go       one app at run time: rate, breaker, time limit
 //

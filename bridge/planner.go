@@ -16,10 +16,22 @@ const planned = 50
 // of a process that died.
 const look = 5 * time.Second
 
-// Run plans cases and minds the breakers until ctx ends.
+// overdue is how often it looks for actions that nobody gets to.
+const overdue = time.Minute
+
+// Run plans cases, minds the breakers and the deadlines until ctx ends.
 func (b *Bridge) Run(ctx context.Context) error {
 	var open resumes
+	var looked time.Time
 	for {
+		if now := b.now(); now.Sub(looked) >= overdue {
+			looked = now
+			if n, err := b.EndOverdue(ctx); err != nil && ctx.Err() == nil {
+				b.log.Error().Err(err).Msg("deadlines cannot be minded; trying again")
+			} else if n == planned { // more are overdue
+				looked = time.Time{}
+			}
+		}
 		wait := open.wait(b.now(), look)
 		n, err := b.PlanCases(ctx)
 		switch {

@@ -70,3 +70,45 @@ func TestPolicyChangesAfterADeletion(t *testing.T) {
 		}
 	})
 }
+
+// A deadline holds also where the app is not asked any more: it was taken out,
+// and nobody works its lanes.
+func TestADeadlineHoldsWhereNobodyIsAsked(t *testing.T) {
+	onBoth(t, 3, func(w *world) {
+		w.app.Faults.Set(sandbox.Fault{Kind: sandbox.Fail})
+		for _, id := range w.ids {
+			w.active(id, false)
+		}
+		w.until("all cases are planned", func() bool {
+			for _, id := range w.ids {
+				if w.state(id, 0) != bridge.CaseRunning {
+					return false
+				}
+			}
+			return true
+		})
+		w.store.SetQueues(t.Context(), nil)
+		w.bridge.SetApps(nil)
+		e := &ear{}
+		now := time.Now()
+		b := bridge.New(bridge.Options{Store: w.store, Observer: e, Now: func() time.Time { return now }})
+		if n, err := b.EndOverdue(t.Context()); n != 0 || err != nil {
+			t.Fatalf("%d lanes are overdue already, %v", n, err)
+		}
+		now = now.Add(limits.Deadline + 5*time.Minute)
+		if n, err := b.EndOverdue(t.Context()); n != 3 || err != nil {
+			t.Fatalf("%d lanes are overdue, %v", n, err)
+		}
+		for _, id := range w.ids {
+			if _, a := w.cases(id); w.state(id, 0) != bridge.CaseStuck || a[0][0].State != bridge.ActionStuck || a[0][0].Problem == "" {
+				t.Errorf("the case is %s with %+v", w.state(id, 0), a[0])
+			}
+		}
+		if len(e.cases) != 3 {
+			t.Errorf("heard of %v", e.cases)
+		}
+		if n, err := b.EndOverdue(t.Context()); n != 0 || err != nil {
+			t.Errorf("%d lanes are overdue still, %v", n, err)
+		}
+	})
+}

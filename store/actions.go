@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/json"
+	"time"
 
 	"github.com/exeunt/exeunt/bridge"
 )
@@ -43,6 +44,18 @@ func (t *tx) LaneActions(l bridge.Lane) ([]bridge.Action, error) {
 	return t.listActions(`SELECT `+actionColumns+` FROM actions a JOIN cases c ON c.id = a.case_id
 		WHERE a.app = $1 AND a.person = $2 AND a.state IN ('waiting', 'pending_check', 'stuck')
 		AND (a.state <> 'stuck' OR c.state NOT IN ('closed', 'cancelled')) ORDER BY a.seq`, l.App, l.Person)
+}
+
+func (t *tx) Overdue(before time.Time, n int) (lanes []bridge.Lane, err error) {
+	err = t.each(`SELECT DISTINCT app, person FROM actions
+		WHERE state IN ('waiting', 'pending_check') AND deadline < $1 ORDER BY app, person LIMIT $2`,
+		[]any{micros(before), n}, func(s scanner) error {
+			var l bridge.Lane
+			err := s.Scan(&l.App, &l.Person)
+			lanes = append(lanes, l)
+			return err
+		})
+	return lanes, err
 }
 
 func (t *tx) PutAction(a *bridge.Action) error {
