@@ -87,8 +87,7 @@ type CasesTx interface {
 type ActionsTx interface {
 	Action(id string) (Action, error)
 	Actions(caseID string) ([]Action, error) // by lane, then Seq
-	// LaneActions returns the actions of a lane that are open, or stuck in a
-	// case that is not over, by Seq.
+	// LaneActions returns the actions of a lane that are open or stuck, by Seq.
 	LaneActions(l Lane) ([]Action, error)
 	PutAction(a *Action) error // inserts and sets Seq if Seq is 0, else replaces
 }
