@@ -111,7 +111,7 @@ func (b *Bridge) ChangePerson(ctx context.Context, id string, change func(*Perso
 		switch {
 		case left(before, p):
 			opened = true
-			return openCase(tx, p, Deactivated, c, now)
+			return b.openCase(tx, p, Deactivated, c, now, &n)
 		case returned(before, p):
 			return b.cameBack(tx, p, c, now, &n)
 		default:
@@ -136,7 +136,9 @@ func (b *Bridge) RemovePerson(ctx context.Context, id string, allow func(Person)
 		return err
 	}
 	now := b.time()
+	var n news
 	err = b.store.Update(ctx, func(tx Tx) error {
+		n = nil
 		p, err := personOf(tx, c.Source, id)
 		if err != nil {
 			return err
@@ -149,9 +151,10 @@ func (b *Bridge) RemovePerson(ctx context.Context, id string, allow func(Person)
 		if err := tx.DeletePerson(id, p.Identifiers().recognised()); err != nil {
 			return err
 		}
-		return openCase(tx, p, Removed, c, now)
+		return b.openCase(tx, p, Removed, c, now, &n)
 	})
 	if err == nil {
+		n.tell(b.watch)
 		b.wakePlanner()
 	}
 	return err
@@ -168,16 +171,31 @@ func personOf(tx Tx, source, id string) (Person, error) {
 }
 
 // openCase stores a departure. Its planning needs no job of its own: a case in
-// state open is the job, and the planner takes all that wait at once.
-func openCase(tx Tx, p Person, t Trigger, by Caller, now time.Time) error {
+// state open is the job, and the planner takes all that wait at once. If no app
+// has to do anything about it, the case is closed as it is opened.
+func (b *Bridge) openCase(tx Tx, p Person, t Trigger, by Caller, now time.Time, n *news) error {
 	c := Case{ID: newID(), Source: p.Source, Person: p.ID, Handle: p.Handle, Who: p.Identifiers(),
 		Trigger: t, State: CaseOpen, By: by, Opened: now}
+	if !b.wanted(t) {
+		c.State, c.Closed = CaseClosed, now
+		*n = append(*n, func(o Observer) { o.CaseSettled(c, 0) })
+	}
 	if err := tx.PutCase(c); err != nil {
 		return err
 	}
 	f := said(by)
-	f.Case, f.Trigger, f.State = c.ID, string(t), string(CaseOpen)
+	f.Case, f.Trigger, f.State = c.ID, string(t), string(c.State)
 	return tx.Append(caseEvent(now, CaseOpened, c, f, c.Who))
+}
+
+// wanted reports whether any app's policy asks for anything on a trigger.
+func (b *Bridge) wanted(t Trigger) bool {
+	for _, d := range *b.doors.Load() {
+		if len(d.Policy[t]) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func same(a, b Person) bool {

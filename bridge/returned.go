@@ -30,8 +30,6 @@ func (b *Bridge) cameBack(tx Tx, p Person, by Caller, now time.Time, n *news) er
 
 // giveUp ends what is left of a case whose person came back.
 func (b *Bridge) giveUp(tx Tx, c Case, p Person, by Caller, now time.Time, n *news) error {
-	// Lanes before cases, as everybody locks them: waking a lane waits for a
-	// worker that is storing a result, and lets it see what is dropped.
 	actions, err := tx.Actions(c.ID)
 	if err != nil {
 		return err
@@ -42,19 +40,20 @@ func (b *Bridge) giveUp(tx Tx, c Case, p Person, by Caller, now time.Time, n *ne
 			lanes[a.Lane] = true
 		}
 	}
-	for _, l := range sortedLanes(lanes) {
-		if err := tx.WakeLane(l, now); err != nil {
+	if len(lanes) > 0 {
+		// Waking a lane waits for a worker that is storing a result, and lets
+		// it see what is dropped; so the actions are read again behind it.
+		for _, l := range sortedLanes(lanes) {
+			if err := tx.WakeLane(l, now); err != nil {
+				return err
+			}
+		}
+		if actions, err = tx.Actions(c.ID); err != nil {
 			return err
 		}
 	}
-	if c, err = tx.Case(c.ID); err != nil {
-		return err
-	}
-	if actions, err = tx.Actions(c.ID); err != nil {
-		return err
-	}
 	offer := map[Lane]bool{}
-	for _, a := range actions {
+	for i, a := range actions {
 		if a.Begun && a.Effect != Restore && a.State != ActionAbsent {
 			if _, beyond := offer[a.Lane]; !beyond {
 				offer[a.Lane] = true
@@ -69,6 +68,7 @@ func (b *Bridge) giveUp(tx Tx, c Case, p Person, by Caller, now time.Time, n *ne
 			if err := n.put(tx, a, now); err != nil {
 				return err
 			}
+			actions[i] = a
 		}
 	}
 	maps.DeleteFunc(offer, func(_ Lane, can bool) bool { return !can })
@@ -76,9 +76,6 @@ func (b *Bridge) giveUp(tx Tx, c Case, p Person, by Caller, now time.Time, n *ne
 		if err := b.offer(tx, c, l, now); err != nil {
 			return err
 		}
-	}
-	if actions, err = tx.Actions(c.ID); err != nil {
-		return err
 	}
 	c.Returned, c.ReturnedAs = now, p.ID
 	if c.State == CaseOpen {

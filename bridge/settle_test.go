@@ -8,9 +8,9 @@ import (
 )
 
 var (
-	t0  = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	lim = Limits{RetryMin: time.Second, RetryMax: 10 * time.Second}.WithDefaults()
-	bad = errors.New("the app answered 500")
+	t0     = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	lim    = Limits{RetryMin: time.Second, RetryMax: 10 * time.Second}.WithDefaults()
+	errBad = errors.New("the app answered 500")
 )
 
 func TestSettle(t *testing.T) {
@@ -34,17 +34,17 @@ func TestSettle(t *testing.T) {
 		{"done, no way to check", waiting, outcome{done: ok, err: ErrCannotCheck}, ActionUnverified, 0},
 		{"found, go on", waiting, outcome{found: &Account{ID: "7"}}, ActionWaiting, 0},
 		{"no account", waiting, outcome{err: ErrNoAccount}, ActionAbsent, 0},
-		{"failed", waiting, outcome{err: bad}, ActionWaiting, 750 * time.Millisecond},
-		{"told to wait", waiting, outcome{err: RetryAfter(7*time.Second, bad)}, ActionWaiting, 7 * time.Second},
-		{"refused for good", waiting, outcome{err: Permanent(bad)}, ActionStuck, 0},
-		{"failed after its deadline", late, outcome{err: bad}, ActionStuck, 0},
-		{"told to wait beyond its deadline", waiting, outcome{err: RetryAfter(2*time.Hour, bad)}, ActionWaiting, time.Hour},
-		{"done, the check failed", waiting, outcome{done: ok, err: bad}, ActionPending, 750 * time.Millisecond},
-		{"done, not known yet", waiting, outcome{done: ok, err: RetryAfter(time.Minute, bad)}, ActionPending, time.Minute},
+		{"failed", waiting, outcome{err: errBad}, ActionWaiting, 750 * time.Millisecond},
+		{"told to wait", waiting, outcome{err: RetryAfter(7*time.Second, errBad)}, ActionWaiting, 7 * time.Second},
+		{"refused for good", waiting, outcome{err: Permanent(errBad)}, ActionStuck, 0},
+		{"failed after its deadline", late, outcome{err: errBad}, ActionStuck, 0},
+		{"told to wait beyond its deadline", waiting, outcome{err: RetryAfter(2*time.Hour, errBad)}, ActionWaiting, time.Hour},
+		{"done, the check failed", waiting, outcome{done: ok, err: errBad}, ActionPending, 750 * time.Millisecond},
+		{"done, not known yet", waiting, outcome{done: ok, err: RetryAfter(time.Minute, errBad)}, ActionPending, time.Minute},
 		{"done, still open: look again first", waiting, outcome{done: ok, checked: proof, err: ErrStillOpen}, ActionPending, 750 * time.Millisecond},
 		{"still open again and again: the app lied", seen, outcome{checked: proof, err: ErrStillOpen}, ActionWaiting, 750 * time.Millisecond},
 		{"checked later, proven", pending, outcome{checked: proof}, ActionVerified, 0},
-		{"checked later, refused", pending, outcome{err: Permanent(bad)}, ActionStuck, 0},
+		{"checked later, refused", pending, outcome{err: Permanent(errBad)}, ActionStuck, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := settle(c.action, c.out, lim, t0, 0.5)

@@ -80,15 +80,21 @@ type CasesTx interface {
 	CasesOf(source, person string, keys []Key) ([]Case, error)
 	PutCase(c Case) error // inserts or replaces
 	ActionsTx
+	AccountsTx
 }
 
-// ActionsTx keeps actions and accounts.
+// ActionsTx keeps actions.
 type ActionsTx interface {
+	Action(id string) (Action, error)
 	Actions(caseID string) ([]Action, error) // by lane, then Seq
 	// LaneActions returns the actions of a lane that are open, or stuck in a
 	// case that is not over, by Seq.
 	LaneActions(l Lane) ([]Action, error)
 	PutAction(a *Action) error // inserts and sets Seq if Seq is 0, else replaces
+}
+
+// AccountsTx keeps the accounts that were found.
+type AccountsTx interface {
 	Account(l Lane) (Account, error)
 	PutAccount(l Lane, a Account) error // Account{} forgets the link
 }

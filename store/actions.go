@@ -35,6 +35,10 @@ func (t *tx) listActions(query string, args ...any) ([]bridge.Action, error) {
 	return list, err
 }
 
+func (t *tx) Action(id string) (bridge.Action, error) {
+	return scanAction(single{t, "action", `SELECT ` + actionColumns + ` FROM actions a WHERE a.id = $1`, id})
+}
+
 func (t *tx) Actions(caseID string) ([]bridge.Action, error) {
 	return t.listActions(`SELECT `+actionColumns+` FROM actions a WHERE a.case_id = $1 ORDER BY a.app, a.person, a.seq`, caseID)
 }
@@ -64,8 +68,8 @@ func (t *tx) PutAction(a *bridge.Action) error {
 		}
 		return err
 	}
-	if !t.write {
-		return t.failed(errReadOnly)
+	if err := t.mayWrite(); err != nil {
+		return err
 	}
 	return t.failed(t.row(`INSERT INTO actions (id, case_id, app, person, effect, state, ordered, due, deadline,
 		attempts, begun, checks, problem, done, checked, settled)

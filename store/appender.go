@@ -10,9 +10,11 @@ import (
 	"github.com/exeunt/exeunt/bridge"
 )
 
-// Group commit. One goroutine takes whoever waits, runs each in a savepoint of
-// one transaction, commits once, and then answers all. A single caller loses
-// nothing: the batch is whoever came while the last commit was under way.
+// Group commit. One goroutine takes whoever waits, runs all in one transaction,
+// commits once, and then answers all. A single caller loses nothing: the batch
+// is whoever came while the last commit was under way. If one of them fails
+// after it has written, the batch is rolled back and run again with a savepoint
+// for each; savepoints cost more than such failures are worth.
 const (
 	maxWaiting = 1024 // beyond it Update answers KindBusy at once
 	maxBatch   = 256  // requests that share a commit
@@ -152,10 +154,13 @@ func (e *sqliteEngine) commit(batch []*request) {
 			close(r.done)
 		}
 	}()
-	if err := e.together(batch); err != nil {
+	err := e.together(batch, false)
+	if err == errSpoiled && len(batch) > 1 {
+		err = e.together(batch, true)
+	}
+	if err != nil && err != errSpoiled {
 		for _, r := range batch {
-			r.err, r.panicked = nil, nil
-			if err := e.together([]*request{r}); err != nil {
+			if err := e.together([]*request{r}, false); err != nil && err != errSpoiled {
 				r.err = err
 			}
 		}
@@ -163,11 +168,15 @@ func (e *sqliteEngine) commit(batch []*request) {
 	through = true
 }
 
+// errSpoiled says that a request failed after it had written, and was rolled
+// back with the whole transaction. What went wrong is in the request.
+var errSpoiled = errors.New("store: a request failed half-way")
+
 var errEnded = errors.New("store: the transaction was abandoned because a function in it ended its goroutine")
 
-// together runs requests in one transaction. Its error is about the
-// transaction; what went wrong in a request is in the request.
-func (e *sqliteEngine) together(batch []*request) error {
+// together runs requests in one transaction; guarded, each in a savepoint. Its
+// error is about the transaction; what went wrong in a request is in the request.
+func (e *sqliteEngine) together(batch []*request, guarded bool) error {
 	stx, err := e.writer.BeginTx(context.Background(), nil)
 	if err != nil {
 		return err
@@ -176,7 +185,7 @@ func (e *sqliteEngine) together(batch []*request) error {
 	var wakes []wake
 	worth := false
 	for _, r := range batch {
-		if err := e.one(stx, r); err != nil {
+		if err := e.one(stx, r, guarded); err != nil {
 			return err
 		}
 		if r.err == nil && r.panicked == nil {
@@ -196,15 +205,17 @@ func (e *sqliteEngine) together(batch []*request) error {
 	return nil
 }
 
-// one runs a request in a savepoint.
-func (e *sqliteEngine) one(stx *sql.Tx, r *request) error {
-	r.wakes = nil
+// one runs a request; guarded, in a savepoint.
+func (e *sqliteEngine) one(stx *sql.Tx, r *request, guarded bool) error {
+	r.wakes, r.panicked = nil, nil
 	if r.err = r.ctx.Err(); r.err != nil {
 		return nil
 	}
 	s := sqliteSession{stx, e.texts}
-	if _, err := s.exec("SAVEPOINT request"); err != nil {
-		return err
+	if guarded {
+		if _, err := s.exec("SAVEPOINT request"); err != nil {
+			return err
+		}
 	}
 	t := &tx{session: s, dialect: r.store.dialect, ctx: context.WithoutCancel(r.ctx), store: r.store, write: true}
 	completed := false
@@ -217,12 +228,20 @@ func (e *sqliteEngine) one(stx *sql.Tx, r *request) error {
 		r.err = t.run(r.fn)
 		completed = true
 	}()
-	if r.err != nil || !completed {
+	failed := r.err != nil || !completed
+	if !failed {
+		r.wakes = t.wakes
+	}
+	if !guarded {
+		if failed && t.wrote {
+			return errSpoiled
+		}
+		return nil
+	}
+	if failed {
 		if _, err := s.exec("ROLLBACK TO request"); err != nil {
 			return err
 		}
-	} else {
-		r.wakes = t.wakes
 	}
 	_, err := s.exec("RELEASE request")
 	return err

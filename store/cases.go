@@ -86,17 +86,11 @@ func (t *tx) PutCase(c bridge.Case) error {
 	if err != nil {
 		return err
 	}
-	n, err := t.do(`INSERT INTO cases (`+caseColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING`,
+	// Whose it is and when it was opened never changes.
+	_, err = t.do(`INSERT INTO cases (`+caseColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+		ON CONFLICT (id) DO UPDATE SET who = excluded.who, "trigger" = excluded."trigger", state = excluded.state,
+		ordered_by = excluded.ordered_by, closed = excluded.closed, returned = excluded.returned, returned_as = excluded.returned_as`,
 		c.ID, c.Source, c.Person, c.Handle[:], string(who), string(c.Trigger), string(c.State), string(by),
 		micros(c.Opened), micros(c.Closed), micros(c.Returned), c.ReturnedAs)
-	if err != nil {
-		return err
-	}
-	if n == 0 {
-		// Whose it is and when it was opened never changes.
-		_, err = t.do(`UPDATE cases SET who = $2, "trigger" = $3, state = $4, ordered_by = $5, closed = $6,
-			returned = $7, returned_as = $8 WHERE id = $1`, c.ID, string(who), string(c.Trigger), string(c.State),
-			string(by), micros(c.Closed), micros(c.Returned), c.ReturnedAs)
-	}
 	return err
 }

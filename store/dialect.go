@@ -22,6 +22,8 @@ type dialect struct {
 	// in is "is one of", with the parameter that list has made.
 	in   func(param string) string
 	list func([]string) any
+	// event is the id of the event that this transaction appended last.
+	event string
 	// unique reports whether a unique index refused.
 	unique func(error) bool
 	// again reports whether the transaction should simply be run again.
@@ -39,6 +41,7 @@ var sqliteDialect = dialect{
 		b, _ := json.Marshal(values) // strings always encode
 		return string(b)
 	},
+	event: "last_insert_rowid()", // tables without rowid, such as log_payload, do not count
 	unique: func(err error) bool {
 		var e sqlite3.Error
 		return errors.As(err, &e) && (e.ExtendedCode == sqlite3.ErrConstraintUnique ||
@@ -54,6 +57,7 @@ var postgresDialect = dialect{
 	claim:  " FOR UPDATE SKIP LOCKED",
 	in:     func(param string) string { return "= ANY(" + param + "::text[])" },
 	list:   func(values []string) any { return values },
+	event:  "currval('log_event_id_seq')",
 	unique: func(err error) bool { return pgCode(err) == "23505" },
 	again: func(err error) bool {
 		switch pgCode(err) {

@@ -23,8 +23,8 @@ import (
 // transaction does no harm, because a lane that is not live refuses the turn.
 
 func (t *tx) WakeLane(l bridge.Lane, at time.Time) error {
-	if !t.write {
-		return t.failed(errReadOnly)
+	if err := t.mayWrite(); err != nil {
+		return err
 	}
 	w := wake{lane: l, delay: at.Sub(t.store.now())}
 	err := t.get("turn", `INSERT INTO lanes (app, person, turn, live, wake_at) VALUES ($1, $2, 1, $4, $3)

@@ -12,26 +12,24 @@ import (
 // in the tree is given later, by [Store.Seal]: hashing here would make every
 // writer wait for the one before.
 func (t *tx) Append(e bridge.Event) error {
-	if !t.write {
-		return t.failed(errReadOnly)
+	if err := t.mayWrite(); err != nil {
+		return err
 	}
 	body, openings, err := ledger.Body(e)
 	if err != nil {
 		return err
 	}
-	var id int64
-	if err := t.failed(t.row(`INSERT INTO log_event (body) VALUES ($1) RETURNING id`, body).Scan(&id)); err != nil {
+	if _, err := t.do(`INSERT INTO log_event (body) VALUES ($1)`, body); err != nil {
 		return err
 	}
 	for n, o := range openings {
-		if _, err := t.do(`INSERT INTO log_payload (event, n, role, handle, opening, payload) VALUES ($1, $2, $3, $4, $5, $6)`,
-			id, n, int64(o.Role), o.Handle[:], o.R[:], filled(o.Payload)); err != nil {
+		if _, err := t.do(`INSERT INTO log_payload (event, n, role, handle, opening, payload)
+			VALUES (`+t.event+`, $1, $2, $3, $4, $5)`, n, int64(o.Role), o.Handle[:], o.R[:], filled(o.Payload)); err != nil {
 			return err
 		}
 	}
 	t.appended = true
-	_, err = t.do(`INSERT INTO log_pending (event) VALUES ($1)`, id)
-	return err
+	return nil
 }
 
 // dirtied says that there is something to seal.

@@ -117,7 +117,7 @@ func (e *postgresEngine) assertTriggers(ctx context.Context) error {
 
 // logTriggers is how many triggers guard the log: against changes and
 // emptying on four tables, and for the position on three.
-const logTriggers = 4*2 + 3
+const logTriggers = 4*2 + 3 + 1
 
 // update runs fn in a transaction of its own. At READ COMMITTED, what fn reads
 // by Person, Group, Case and HoldLane is locked, so no change is lost; a

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -113,22 +115,23 @@ func (s *Store) sealSome(ctx context.Context) (sealed int, err error) {
 			return t.failed(err)
 		}
 		node := tlog.StoredHashCount(size)
+		var leaves, hashes, events []any
 		for _, l := range lines {
-			if _, err := t.do(`INSERT INTO log_leaf (seq, event) VALUES ($1, $2)`, tree.Size(), l.event); err != nil {
-				return err
-			}
+			leaves = append(leaves, tree.Size(), l.event)
 			for _, h := range tree.Append(nil, ledger.Leaf(uint64(tree.Size()), l.body)) {
-				if _, err := t.do(`INSERT INTO log_node (id, hash) VALUES ($1, $2)`, node, h[:]); err != nil {
-					return err
-				}
+				hashes = append(hashes, node, h[:])
 				node++
 			}
-			if _, err := t.do(`DELETE FROM log_pending WHERE event = $1`, l.event); err != nil {
-				return err
-			}
+			events = append(events, l.event)
+		}
+		if err := t.bulk("INSERT INTO log_leaf (seq, event) VALUES ", "($%d, $%d)", "", leaves); err != nil {
+			return err
+		}
+		if err := t.bulk("INSERT INTO log_node (id, hash) VALUES ", "($%d, $%d)", "", hashes); err != nil {
+			return err
 		}
 		sealed = len(lines)
-		return nil
+		return t.bulk("DELETE FROM log_pending WHERE event IN (", "$%d", ")", events)
 	})
 	return sealed, err
 }
@@ -162,4 +165,34 @@ func (n nodes) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 		copy(hashes[i][:], h)
 	}
 	return hashes, nil
+}
+
+// bulk runs a statement that takes many rows, 32 at a time: a statement has a
+// price of its own. row is the form of one row, with a verb for each value.
+func (t *tx) bulk(before, row, after string, values []any) error {
+	width := strings.Count(row, "%d")
+	for len(values) > 0 {
+		rows := 32
+		for rows*width > len(values) { // few texts, so that they stay prepared
+			rows /= 2
+		}
+		var text strings.Builder
+		text.WriteString(before)
+		for i := range rows {
+			if i > 0 {
+				text.WriteString(", ")
+			}
+			numbers := make([]any, width)
+			for j := range numbers {
+				numbers[j] = i*width + j + 1
+			}
+			fmt.Fprintf(&text, row, numbers...)
+		}
+		text.WriteString(after)
+		if _, err := t.do(text.String(), values[:rows*width]...); err != nil {
+			return err
+		}
+		values = values[rows*width:]
+	}
+	return nil
 }

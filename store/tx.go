@@ -42,6 +42,7 @@ type tx struct {
 	fault error                   // the first statement that failed: nothing may be committed
 
 	appended bool // something is to be sealed
+	wrote    bool // a statement that changes something was tried
 }
 
 // wake is a job to be inserted when its transaction commits.
@@ -53,10 +54,19 @@ type wake struct {
 
 var errReadOnly = errors.New("store: writing in a view")
 
+// mayWrite is asked before each statement that changes something.
+func (t *tx) mayWrite() error {
+	t.wrote = true
+	if !t.write {
+		return t.failed(errReadOnly)
+	}
+	return nil
+}
+
 // do runs a statement that changes something.
 func (t *tx) do(query string, args ...any) (int64, error) {
-	if !t.write {
-		return 0, t.failed(errReadOnly)
+	if err := t.mayWrite(); err != nil {
+		return 0, err
 	}
 	n, err := t.exec(query, args...)
 	return n, t.failed(err)

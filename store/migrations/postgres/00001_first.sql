@@ -158,7 +158,15 @@ CREATE TABLE log_payload (
     PRIMARY KEY (event, n)
 );
 
-CREATE TABLE log_pending (event BIGINT PRIMARY KEY REFERENCES log_event);
+-- Every event waits for its place from the moment it is written.
+CREATE TABLE log_pending (event BIGINT PRIMARY KEY);
+-- +goose StatementBegin
+CREATE FUNCTION log_event_wait() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO log_pending (event) VALUES (NEW.id);
+    RETURN NULL;
+END $$;
+-- +goose StatementEnd
 CREATE TABLE log_leaf (
     seq   BIGINT PRIMARY KEY,
     event BIGINT NOT NULL UNIQUE REFERENCES log_event
@@ -200,6 +208,7 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 CREATE TRIGGER log_event_keep BEFORE UPDATE OR DELETE ON log_event FOR EACH ROW EXECUTE FUNCTION log_refuse();
+CREATE TRIGGER log_event_pending AFTER INSERT ON log_event FOR EACH ROW EXECUTE FUNCTION log_event_wait();
 CREATE TRIGGER log_event_truncate BEFORE TRUNCATE ON log_event FOR EACH STATEMENT EXECUTE FUNCTION log_refuse();
 CREATE TRIGGER log_leaf_keep BEFORE UPDATE OR DELETE ON log_leaf FOR EACH ROW EXECUTE FUNCTION log_refuse();
 CREATE TRIGGER log_leaf_truncate BEFORE TRUNCATE ON log_leaf FOR EACH STATEMENT EXECUTE FUNCTION log_refuse();

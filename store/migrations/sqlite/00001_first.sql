@@ -157,7 +157,11 @@ CREATE TABLE log_payload (
     PRIMARY KEY (event, n)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE log_pending (event INTEGER PRIMARY KEY REFERENCES log_event) STRICT;
+-- Every event waits for its place from the moment it is written.
+CREATE TABLE log_pending (event INTEGER PRIMARY KEY) STRICT;
+-- +goose StatementBegin
+CREATE TRIGGER log_event_pending AFTER INSERT ON log_event BEGIN INSERT INTO log_pending (event) VALUES (NEW.id); END;
+-- +goose StatementEnd
 CREATE TABLE log_leaf (
     seq   INTEGER PRIMARY KEY,
     event INTEGER NOT NULL UNIQUE REFERENCES log_event
