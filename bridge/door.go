@@ -100,23 +100,28 @@ func unwell(err error) bool {
 	return !told
 }
 
-// carryOut makes the calls of one step: Find if the account is not known, else
-// Do and the first Check, or a further Check.
+// carryOut makes the calls of one step: Find if the account is not known, then
+// Do and the first Check, or a further Check. What cannot be undone is not done
+// in the step that finds the account: before it, everything is looked at again.
 func (d *door) carryOut(ctx context.Context, s step, now func() time.Time) outcome {
 	o := outcome{step: s}
 	if s.account == nil {
 		account, err := timed(&o, ctx, d, func(ctx context.Context) (Account, error) {
 			return d.Connector.Find(ctx, s.who.Who)
 		})
-		if o.err = err; err == nil {
-			o.found = &account
-		}
 		d.heed(err, now())
-		return o
+		if o.err = err; err != nil {
+			return o
+		}
+		o.found, o.account = &account, &account
+		if s.action.Effect.Destructive() {
+			return o
+		}
 	}
-	order := Order{Key: s.action.ID, Effect: s.action.Effect, Account: *s.account, Who: s.who.Who,
+	order := Order{Key: s.action.ID, Effect: s.action.Effect, Account: *o.account, Who: s.who.Who,
 		Trigger: s.who.Trigger, Since: s.who.Opened, Done: s.action.Done}
 	if s.action.State == ActionWaiting {
+		o.begun = true
 		receipt, err := timed(&o, ctx, d, func(ctx context.Context) (Receipt, error) {
 			return d.Connector.Do(ctx, order)
 		})

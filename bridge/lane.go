@@ -129,22 +129,20 @@ func (t *turnTx) begin(a Action) (*step, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &step{who: c}
+	s := &step{who: c, action: a}
 	account, err := t.Account(a.Lane)
 	switch {
 	case err == nil:
 		s.account = &account
-		a.Begun = true
 	case !IsKind(err, KindNotFound):
 		return nil, err
 	}
 	if a.State == ActionWaiting {
 		a.Attempts++
-		if err := t.PutAction(&a); err != nil {
-			return nil, err
-		}
+		s.action.Attempts++
+		a.Begun = a.Begun || s.account != nil || !a.Effect.Destructive() // settle takes it back if it did not come to that
+		return s, t.PutAction(&a)
 	}
-	s.action = a
 	return s, nil
 }
 
@@ -171,9 +169,6 @@ func (t *turnTx) record(o outcome) (ended *Action, err error) {
 		return nil, err
 	}
 	a := settle(current, o, t.Limits, t.now, t.spread)
-	if o.found != nil {
-		a.Attempts-- // Find succeeded; the try that counts is the Do that follows
-	}
 	if err := t.PutAction(&a); err != nil {
 		return nil, err
 	}

@@ -30,18 +30,18 @@ func TestSettle(t *testing.T) {
 		state  ActionState
 		due    time.Duration // from t0; only while open
 	}{
-		{"done and proven", waiting, outcome{done: ok, checked: proof}, ActionVerified, 0},
-		{"done, no way to check", waiting, outcome{done: ok, err: ErrCannotCheck}, ActionUnverified, 0},
+		{"done and proven", waiting, outcome{begun: true, done: ok, checked: proof}, ActionVerified, 0},
+		{"done, no way to check", waiting, outcome{begun: true, done: ok, err: ErrCannotCheck}, ActionUnverified, 0},
 		{"found, go on", waiting, outcome{found: &Account{ID: "7"}}, ActionWaiting, 0},
 		{"no account", waiting, outcome{err: ErrNoAccount}, ActionAbsent, 0},
-		{"failed", waiting, outcome{err: errBad}, ActionWaiting, 750 * time.Millisecond},
+		{"failed", waiting, outcome{begun: true, err: errBad}, ActionWaiting, 750 * time.Millisecond},
 		{"told to wait", waiting, outcome{err: RetryAfter(7*time.Second, errBad)}, ActionWaiting, 7 * time.Second},
 		{"refused for good", waiting, outcome{err: Permanent(errBad)}, ActionStuck, 0},
 		{"failed after its deadline", late, outcome{err: errBad}, ActionStuck, 0},
 		{"told to wait beyond its deadline", waiting, outcome{err: RetryAfter(2*time.Hour, errBad)}, ActionWaiting, time.Hour},
-		{"done, the check failed", waiting, outcome{done: ok, err: errBad}, ActionPending, 750 * time.Millisecond},
-		{"done, not known yet", waiting, outcome{done: ok, err: RetryAfter(time.Minute, errBad)}, ActionPending, time.Minute},
-		{"done, still open: look again first", waiting, outcome{done: ok, checked: proof, err: ErrStillOpen}, ActionPending, 750 * time.Millisecond},
+		{"done, the check failed", waiting, outcome{begun: true, done: ok, err: errBad}, ActionPending, 750 * time.Millisecond},
+		{"done, not known yet", waiting, outcome{begun: true, done: ok, err: RetryAfter(time.Minute, errBad)}, ActionPending, time.Minute},
+		{"done, still open: look again first", waiting, outcome{begun: true, done: ok, checked: proof, err: ErrStillOpen}, ActionPending, 750 * time.Millisecond},
 		{"still open again and again: the app lied", seen, outcome{checked: proof, err: ErrStillOpen}, ActionWaiting, 750 * time.Millisecond},
 		{"checked later, proven", pending, outcome{checked: proof}, ActionVerified, 0},
 		{"checked later, refused", pending, outcome{err: Permanent(errBad)}, ActionStuck, 0},
@@ -75,7 +75,7 @@ func TestSettleNeverBelievesALiar(t *testing.T) {
 		if a.State == ActionWaiting {
 			a.Attempts++
 			did++
-			o.done = &Receipt{}
+			o.begun, o.done = true, &Receipt{}
 		}
 		a = settle(a, o, lim, now, 0.5)
 	}
