@@ -199,3 +199,27 @@ func (offers) Find(context.Context, Identifiers) (Account, error) { panic("calle
 func (offers) Do(context.Context, Order) (Receipt, error)         { panic("called") }
 func (offers) Check(context.Context, Order) (Receipt, error)      { panic("called") }
 func (offers) Probe(context.Context) error                        { panic("called") }
+
+// Every call counts towards an app's rate, also those within one step.
+func TestPace(t *testing.T) {
+	d := newDoor(App{Name: "crm", Connector: willing{}, Limits: Limits{Rate: 0.1, Burst: 2}}, make(chan trip, 1))
+	leave, _ := d.enter(t.Context(), t0)
+	if leave == nil {
+		t.Fatal("the first call must wait")
+	}
+	o := d.carryOut(t.Context(), step{action: Action{State: ActionWaiting, Effect: Lock}}, func() time.Time { return t0 })
+	wait, told := WaitOf(o.err)
+	if o.found == nil || o.done == nil || len(o.calls) != 2 || !told || wait < 5*time.Second {
+		t.Errorf("%d calls, %v: two are allowed, the check is left for later", len(o.calls), o.err)
+	}
+	if leave, wait := d.enter(t.Context(), t0); leave != nil || wait < 5*time.Second {
+		t.Errorf("a third call may begin, after %v", wait)
+	}
+}
+
+// willing is an app that does what it is told.
+type willing struct{ offers }
+
+func (willing) Find(context.Context, Identifiers) (Account, error) { return Account{ID: "7"}, nil }
+func (willing) Do(context.Context, Order) (Receipt, error)         { return Receipt{Summary: "done"}, nil }
+func (willing) Check(context.Context, Order) (Receipt, error)      { return Receipt{}, nil }
