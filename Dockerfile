@@ -29,8 +29,9 @@ COPY --from=build /out/exeunt /exeunt
 COPY --from=build --chown=65532:65532 /out/owned/ /
 USER 65532:65532
 WORKDIR /data
-# SQLite's own temporary files: there is no /tmp, and the root may be read-only.
-ENV SQLITE_TMPDIR=/data
+# For temporary files, SQLite's and the demo's: there is no /tmp, and the root may
+# be read-only.
+ENV TMPDIR=/data SQLITE_TMPDIR=/data
 VOLUME ["/data"]
 EXPOSE 8080
 # SIGTERM: no new work, finish what is under way, then stop.

@@ -44,8 +44,8 @@ type Case struct {
 	ReturnedAs string
 }
 
-// over reports whether nothing will happen any more unless somebody asks.
-func (s CaseState) over() bool { return s == CaseClosed || s == CaseCancelled }
+// Over reports whether nothing will happen any more unless somebody asks.
+func (s CaseState) Over() bool { return s == CaseClosed || s == CaseCancelled }
 
 // after decides the state of a running case from its actions.
 func after(actions []Action) CaseState {

@@ -249,7 +249,7 @@ func TestRehireUnderANewID(t *testing.T) {
 		})
 		again := w.add(0)
 		c, a := w.cases(w.ids[0])
-		if c[0].State != bridge.CaseCancelled || c[0].ReturnedAs != again {
+		if !c[0].State.Over() || c[0].ReturnedAs != again || a[0][0].State != bridge.ActionDropped || a[0][1].State != bridge.ActionDropped {
 			t.Errorf("the case is %s, returned as %q, actions %+v", c[0].State, c[0].ReturnedAs, a[0])
 		}
 		w.app.Faults.Clear()

@@ -13,17 +13,21 @@
 //	event.go      Event: one line of the append-only log
 //	errors.go     Error: what may be shown to whoever asked
 //	store.go      Store, Tx: what must be kept
+//	secret.go     Secret: what never shows
 //
 // and the decisions and verbs:
 //
+//	bridge.go     Bridge: what it is made of; its apps, queues, observer
 //	plan.go       plan: policy x apps -> actions                        pure
 //	settle.go     settle, next: outcome -> state, what is due next      pure
 //	people.go     AddPerson, ChangePerson, RemovePerson: the intake
 //	groups.go     AddGroup, ChangeGroup, RemoveGroup
 //	returned.go   what happens when somebody comes back
+//	operator.go   RetryCase, AcceptRestore: what only an operator may ask for
 //	planner.go    PlanCases: open cases become actions on lanes
 //	overdue.go    EndOverdue: what could not be done in time is told
 //	lane.go       WorkLane: Find, Do, Check, settle, one lane at a time
+//	news.go       what is told once it is committed; cases that have ended
 //	door.go       one app at run time: rate, breaker, time limit
 //
 // The way of a departure is one direction with no call back up:

@@ -68,25 +68,36 @@ func (d *door) enter(ctx context.Context, now time.Time) (done func(error), wait
 	if until := time.Unix(0, d.closed.Load()); until.After(now) {
 		return nil, until.Sub(now)
 	}
-	r := d.limit.Reserve()
-	wait = r.Delay()
-	if wait > patience {
-		r.Cancel()
-		return nil, wait
-	}
 	done, err := d.breaker.Allow()
 	if err != nil { // open, or half open with its one trial under way
-		r.Cancel()
 		return nil, d.Limits.BreakerWait/2 + time.Millisecond
+	}
+	if wait = d.pace(ctx); wait > 0 {
+		done(context.Canceled)
+		return nil, wait
+	}
+	return done, 0
+}
+
+// pace waits until the app's rate allows a call. If that takes too long for a
+// turn, it returns how long.
+func (d *door) pace(ctx context.Context) (wait time.Duration) {
+	r := d.limit.Reserve()
+	if wait = r.Delay(); wait == 0 {
+		return 0
+	}
+	if wait > patience {
+		r.Cancel()
+		return wait
 	}
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return done, 0
+		return 0
 	case <-ctx.Done():
-		done(context.Canceled)
-		return nil, patience
+		r.Cancel()
+		return patience
 	}
 }
 
@@ -100,8 +111,13 @@ func unwell(err error) bool {
 	return !told
 }
 
-// carryOut makes the calls of one step: Find if the account is not known, else
-// Do and the first Check, or a further Check.
+// errPace says that the app's rate leaves a check for later.
+var errPace = errors.New("the check waits for the app's rate")
+
+// carryOut makes the calls of one step, each at the app's pace: Find if the
+// account is not known, then Do and the first Check, or a further Check. What
+// cannot be undone is not done in the step that finds the account: before it,
+// everything is looked at again.
 func (d *door) carryOut(ctx context.Context, s step, now func() time.Time) outcome {
 	o := outcome{step: s}
 	if s.account == nil {
@@ -113,15 +129,19 @@ func (d *door) carryOut(ctx context.Context, s step, now func() time.Time) outco
 			account, err = *s.former, nil
 			account.Match = "id"
 		}
-		if o.err = err; err == nil {
-			o.found = &account
-		}
 		d.heed(err, now())
-		return o
+		if o.err = err; err != nil {
+			return o
+		}
+		o.found, o.account = &account, &account
+		if s.action.Effect.Destructive() || d.pace(ctx) > 0 {
+			return o
+		}
 	}
-	order := Order{Key: s.action.ID, Effect: s.action.Effect, Account: *s.account, Who: s.who.Who,
+	order := Order{Key: s.action.ID, Effect: s.action.Effect, Account: *o.account, Who: s.who.Who,
 		Trigger: s.who.Trigger, Since: s.who.Opened, Done: s.action.Done}
 	if s.action.State == ActionWaiting {
+		o.begun = true
 		receipt, err := timed(&o, ctx, d, func(ctx context.Context) (Receipt, error) {
 			return d.Connector.Do(ctx, order)
 		})
@@ -130,6 +150,10 @@ func (d *door) carryOut(ctx context.Context, s step, now func() time.Time) outco
 			return o
 		}
 		o.done, order.Done = &receipt, receipt
+		if wait := d.pace(ctx); wait > 0 {
+			o.err = RetryAfter(wait, errPace)
+			return o
+		}
 	}
 	receipt, err := timed(&o, ctx, d, func(ctx context.Context) (Receipt, error) {
 		return d.Connector.Check(ctx, order)

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -65,8 +67,10 @@ func (b *Bridge) advance(ctx context.Context, j LaneJob, d *door, last *outcome)
 		if err := tx.HoldLane(j); err != nil {
 			return err
 		}
+		t := &turnTx{Tx: tx, door: d, now: now, spread: spread, news: &news, cases: map[string]Case{}, ended: map[string]bool{}}
+		var done *Action
 		if last != nil {
-			if err := record(tx, *last, d.Limits, now, spread, &news); err != nil {
+			if done, err = t.record(*last); err != nil {
 				return err
 			}
 		}
@@ -74,17 +78,19 @@ func (b *Bridge) advance(ctx context.Context, j LaneJob, d *door, last *outcome)
 		if err != nil {
 			return err
 		}
-		if actions, err = d.recheck(tx, actions, now, &news); err != nil {
-			return err
+		for i := range actions {
+			if actions[i], err = t.recheck(actions[i], done); err != nil {
+				return err
+			}
 		}
-		for _, id := range casesIn(actions, last) {
+		for _, id := range slices.Sorted(maps.Keys(t.ended)) {
 			if err := settleCase(tx, id, now, &news); err != nil {
 				return err
 			}
 		}
 		a, due := next(actions, now)
 		if a != nil {
-			s, err = begin(tx, *a)
+			s, err = t.begin(*a)
 			return err
 		}
 		if due.IsZero() {
@@ -99,147 +105,133 @@ func (b *Bridge) advance(ctx context.Context, j LaneJob, d *door, last *outcome)
 	return s, wait, err
 }
 
+// turnTx is one transaction of a lane's turn.
+type turnTx struct {
+	Tx
+	*door
+	now    time.Time
+	spread float64
+	news   *news
+	cases  map[string]Case // as read in this transaction
+	ended  map[string]bool // cases of which an action has found its end
+}
+
+func (t *turnTx) caseOf(id string) (Case, error) {
+	if c, ok := t.cases[id]; ok {
+		return c, nil
+	}
+	c, err := t.Tx.Case(id)
+	t.cases[id] = c
+	return c, err
+}
+
 // begin makes a step of an action. That Do was begun is durable before it is,
 // so that a person who comes back meanwhile is offered to be restored.
-func begin(tx Tx, a Action) (*step, error) {
-	c, err := tx.Case(a.Case)
+func (t *turnTx) begin(a Action) (*step, error) {
+	c, err := t.caseOf(a.Case)
 	if err != nil {
 		return nil, err
 	}
-	s := &step{who: c}
-	account, err := tx.Account(a.Lane)
+	s := &step{who: c, action: a}
+	account, err := t.Account(a.Lane)
 	switch {
 	case err == nil && account.Match == formerly:
 		s.former = &account
 	case err == nil:
 		s.account = &account
-		a.Begun = true
 	case !IsKind(err, KindNotFound):
 		return nil, err
 	}
 	if a.State == ActionWaiting {
 		a.Attempts++
-		if err := tx.PutAction(&a); err != nil {
-			return nil, err
-		}
+		s.action.Attempts++
+		a.Begun = a.Begun || s.account != nil || !a.Effect.Destructive() // settle takes it back if it did not come to that
+		return s, t.PutAction(&a)
 	}
-	s.action = a
 	return s, nil
 }
 
-// record stores what came of a step. The action is read again: the person may
-// have come back during the call.
-func record(tx Tx, o outcome, l Limits, now time.Time, spread float64, news *news) error {
-	actions, err := tx.Actions(o.action.Case)
+// record stores what came of a step, and returns the action if that has found
+// its end. The action is read again: the person may have come back during the
+// call.
+func (t *turnTx) record(o outcome) (ended *Action, err error) {
+	current, err := t.Action(o.action.ID)
 	if err != nil {
-		return err
-	}
-	var current *Action
-	for i := range actions {
-		if actions[i].ID == o.action.ID {
-			current = &actions[i]
-		}
-	}
-	if current == nil {
-		return Errorf(KindNotFound, "there is no such action")
+		return nil, err
 	}
 	if o.found != nil {
-		if err := tx.PutAccount(current.Lane, *o.found); err != nil {
-			return err
+		if err := t.PutAccount(current.Lane, *o.found); err != nil {
+			return nil, err
 		}
-		if err := tx.Append(actionEvent(now, AccountFound, o.who, *current, "done", testimony{Account: o.found})); err != nil {
-			return err
+		if err := t.Append(actionEvent(t.now, AccountFound, o.who, current, "done", testimony{Account: o.found})); err != nil {
+			return nil, err
 		}
 	}
 	if !current.State.open() { // dropped while the call was under way
 		if o.done != nil {
-			return tx.Append(actionEvent(now, ActionDone, o.who, *current, "late", testimony{o.account, o.done}))
+			err = t.Append(actionEvent(t.now, ActionDone, o.who, current, "late", testimony{o.account, o.done}))
 		}
-		return nil
+		return nil, err
 	}
-	a := settle(*current, o, l, now, spread)
-	if o.found != nil {
-		a.Attempts-- // Find succeeded; the try that counts is the Do that follows
-	}
-	if err := tx.PutAction(&a); err != nil {
-		return err
+	a := settle(current, o, t.Limits, t.now, t.spread)
+	if err := t.PutAction(&a); err != nil {
+		return nil, err
 	}
 	if o.done != nil {
 		did := a
 		did.State = ActionPending
-		if err := tx.Append(actionEvent(now, ActionDone, o.who, did, "done", testimony{o.account, o.done})); err != nil {
-			return err
+		if err := t.Append(actionEvent(t.now, ActionDone, o.who, did, "done", testimony{o.account, o.done})); err != nil {
+			return nil, err
 		}
 	}
 	if a.State.open() {
-		if o.err != nil {
-			return tx.Append(actionEvent(now, ActionAttempted, o.who, a, word(o.err), testimony{}))
+		if o.err == nil {
+			return nil, nil
 		}
-		return nil
+		return nil, t.Append(actionEvent(t.now, ActionAttempted, o.who, a, word(o.err), testimony{}))
 	}
-	news.settled(a)
-	if err := tx.Append(actionEvent(now, ActionSettled, o.who, a, word(o.err), testimony{Receipt: o.checked})); err != nil {
-		return err
-	}
-	return follow(tx, actions, a, now, news)
+	t.ended[a.Case] = true
+	t.news.settled(a)
+	return &a, t.Append(actionEvent(t.now, ActionSettled, o.who, a, word(o.err), testimony{Receipt: o.checked}))
 }
 
-// follow settles what hangs on an action that has just ended: where there is no
-// account, no other door of it needs shutting; what needed a stuck transfer is
-// stuck with it.
-func follow(tx Tx, actions []Action, ended Action, now time.Time, news *news) error {
-	for _, a := range actions {
-		if a.ID == ended.ID || a.Lane != ended.Lane || !a.State.open() {
-			continue
-		}
-		switch {
-		case ended.State == ActionAbsent:
-			a = a.end(ActionAbsent, now)
-		case ended.State == ActionStuck && ended.Effect == Transfer && a.Effect.Destructive():
-			a = a.end(ActionStuck, now)
-			a.Problem = "waits for the transfer, which is stuck"
-		default:
-			continue
-		}
-		if err := news.put(tx, a, now); err != nil {
-			return err
-		}
+// recheck looks once more at an action before anything is done about it, and
+// ends it if there is nothing more to do: somebody who has come back is left
+// alone; what cannot be undone is done only while the policy still asks for it;
+// where there is no account, no other door of it needs shutting; and what needed
+// a stuck transfer is stuck with it. done is the action of the lane that has
+// just ended, or nil.
+func (t *turnTx) recheck(a Action, done *Action) (Action, error) {
+	if !a.State.open() {
+		return a, nil
 	}
-	return nil
-}
-
-// recheck looks once more at what is about to be done: somebody who has come
-// back is left alone, and what cannot be undone is done only while the policy
-// still asks for it.
-func (d *door) recheck(tx Tx, actions []Action, now time.Time, news *news) ([]Action, error) {
-	for i, a := range actions {
-		if !a.State.open() {
-			continue
-		}
-		c, err := tx.Case(a.Case)
-		if err != nil {
-			return nil, err
-		}
-		here, err := present(tx, c)
-		if err != nil {
-			return nil, err
-		}
-		switch {
-		case a.Effect == Restore && !here:
-			a.Problem = "the person has left again"
-		case a.Effect != Restore && here:
-			a.Problem = "the person came back"
-		case a.Effect.Destructive() && a.State == ActionWaiting && !d.wants(c.Trigger, a.Effect):
-			a.Problem = "the policy no longer asks for it"
-		default:
-			continue
-		}
-		actions[i] = a.end(ActionDropped, now)
-		if err := news.put(tx, actions[i], now); err != nil {
-			return nil, err
-		}
+	c, err := t.caseOf(a.Case)
+	if err != nil {
+		return a, err
 	}
-	return actions, nil
+	here, err := present(t, c)
+	if err != nil {
+		return a, err
+	}
+	kin := done != nil && done.Case == a.Case
+	state := ActionDropped
+	switch {
+	case kin && done.State == ActionAbsent:
+		state = ActionAbsent
+	case kin && done.State == ActionStuck && done.Effect == Transfer && a.Effect.Destructive():
+		state, a.Problem = ActionStuck, "waits for the transfer, which is stuck"
+	case a.Effect == Restore && !here:
+		a.Problem = "the person has left again"
+	case a.Effect != Restore && here:
+		a.Problem = "the person came back"
+	case a.Effect.Destructive() && a.State == ActionWaiting && !t.wants(c.Trigger, a.Effect):
+		a.Problem = "the policy no longer asks for it"
+	default:
+		return a, nil
+	}
+	t.ended[a.Case] = true
+	a = a.end(state, t.now)
+	return a, t.news.put(t, a, t.now)
 }
 
 // present reports whether the person of a case is active now, also under the
@@ -263,25 +255,4 @@ func (b *Bridge) snooze(ctx context.Context, j LaneJob, d time.Duration) (time.D
 		return 0, nil
 	}
 	return d, err
-}
-
-// casesIn returns the ids of the cases that a lane's transaction may have
-// brought to their end.
-func casesIn(actions []Action, last *outcome) (ids []string) {
-	seen := map[string]bool{}
-	add := func(id string) {
-		if !seen[id] {
-			seen[id] = true
-			ids = append(ids, id)
-		}
-	}
-	if last != nil {
-		add(last.action.Case)
-	}
-	for _, a := range actions {
-		if a.State == ActionDropped {
-			add(a.Case)
-		}
-	}
-	return ids
 }

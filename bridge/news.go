@@ -45,7 +45,7 @@ func settleCase(tx Tx, id string, now time.Time, n *news) error {
 		return nil
 	}
 	c.State, c.Closed = state, time.Time{}
-	if state.over() {
+	if state.Over() {
 		c.Closed = now
 	}
 	if err := tx.PutCase(c); err != nil {

@@ -150,7 +150,7 @@ func planCase(tx Tx, c Case, apps []App, now time.Time, n *news) error {
 		}
 	}
 	c.State = after(actions)
-	if c.State.over() {
+	if c.State.Over() {
 		c.Closed = now
 		took := now.Sub(c.Opened)
 		*n = append(*n, func(o Observer) { o.CaseSettled(c, took) })

@@ -83,7 +83,7 @@ func (b *Bridge) giveUp(tx Tx, c Case, p Person, by Caller, now time.Time, n *ne
 	} else {
 		c.State = after(actions)
 	}
-	if c.State.over() && c.Closed.IsZero() {
+	if c.State.Over() && c.Closed.IsZero() {
 		c.Closed = now
 		took := now.Sub(c.Opened)
 		*n = append(*n, func(o Observer) { o.CaseSettled(c, took) })

@@ -20,6 +20,7 @@ type step struct {
 type outcome struct {
 	step
 	found   *Account // Find found it
+	begun   bool     // Do was begun
 	done    *Receipt // Do succeeded
 	checked *Receipt // Check decided
 	err     error    // of the last call made
@@ -42,9 +43,11 @@ const quick = 2
 // in [0,1) that keeps retries of many lanes apart.
 func settle(a Action, o outcome, l Limits, now time.Time, spread float64) Action {
 	a.Problem = ""
+	a.Begun = o.action.Begun || o.begun
 	switch {
-	case o.found != nil && o.err == nil && o.done == nil:
-		return a // goes on with Do at once
+	case o.found != nil && !o.begun:
+		a.Attempts-- // the try that counts is the Do that follows at once
+		return a
 	case errors.Is(o.err, ErrNoAccount):
 		return a.end(ActionAbsent, now)
 	}

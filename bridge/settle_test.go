@@ -30,18 +30,18 @@ func TestSettle(t *testing.T) {
 		state  ActionState
 		due    time.Duration // from t0; only while open
 	}{
-		{"done and proven", waiting, outcome{done: ok, checked: proof}, ActionVerified, 0},
-		{"done, no way to check", waiting, outcome{done: ok, err: ErrCannotCheck}, ActionUnverified, 0},
+		{"done and proven", waiting, outcome{begun: true, done: ok, checked: proof}, ActionVerified, 0},
+		{"done, no way to check", waiting, outcome{begun: true, done: ok, err: ErrCannotCheck}, ActionUnverified, 0},
 		{"found, go on", waiting, outcome{found: &Account{ID: "7"}}, ActionWaiting, 0},
 		{"no account", waiting, outcome{err: ErrNoAccount}, ActionAbsent, 0},
-		{"failed", waiting, outcome{err: errBad}, ActionWaiting, 750 * time.Millisecond},
+		{"failed", waiting, outcome{begun: true, err: errBad}, ActionWaiting, 750 * time.Millisecond},
 		{"told to wait", waiting, outcome{err: RetryAfter(7*time.Second, errBad)}, ActionWaiting, 7 * time.Second},
 		{"refused for good", waiting, outcome{err: Permanent(errBad)}, ActionStuck, 0},
 		{"failed after its deadline", late, outcome{err: errBad}, ActionStuck, 0},
 		{"told to wait beyond its deadline", waiting, outcome{err: RetryAfter(2*time.Hour, errBad)}, ActionWaiting, time.Hour},
-		{"done, the check failed", waiting, outcome{done: ok, err: errBad}, ActionPending, 750 * time.Millisecond},
-		{"done, not known yet", waiting, outcome{done: ok, err: RetryAfter(time.Minute, errBad)}, ActionPending, time.Minute},
-		{"done, still open: look again first", waiting, outcome{done: ok, checked: proof, err: ErrStillOpen}, ActionPending, 750 * time.Millisecond},
+		{"done, the check failed", waiting, outcome{begun: true, done: ok, err: errBad}, ActionPending, 750 * time.Millisecond},
+		{"done, not known yet", waiting, outcome{begun: true, done: ok, err: RetryAfter(time.Minute, errBad)}, ActionPending, time.Minute},
+		{"done, still open: look again first", waiting, outcome{begun: true, done: ok, checked: proof, err: ErrStillOpen}, ActionPending, 750 * time.Millisecond},
 		{"still open again and again: the app lied", seen, outcome{checked: proof, err: ErrStillOpen}, ActionWaiting, 750 * time.Millisecond},
 		{"checked later, proven", pending, outcome{checked: proof}, ActionVerified, 0},
 		{"checked later, refused", pending, outcome{err: Permanent(errBad)}, ActionStuck, 0},
@@ -75,7 +75,7 @@ func TestSettleNeverBelievesALiar(t *testing.T) {
 		if a.State == ActionWaiting {
 			a.Attempts++
 			did++
-			o.done = &Receipt{}
+			o.begun, o.done = true, &Receipt{}
 		}
 		a = settle(a, o, lim, now, 0.5)
 	}
@@ -199,3 +199,27 @@ func (offers) Find(context.Context, Identifiers) (Account, error) { panic("calle
 func (offers) Do(context.Context, Order) (Receipt, error)         { panic("called") }
 func (offers) Check(context.Context, Order) (Receipt, error)      { panic("called") }
 func (offers) Probe(context.Context) error                        { panic("called") }
+
+// Every call counts towards an app's rate, also those within one step.
+func TestPace(t *testing.T) {
+	d := newDoor(App{Name: "crm", Connector: willing{}, Limits: Limits{Rate: 0.1, Burst: 2}}, make(chan trip, 1))
+	leave, _ := d.enter(t.Context(), t0)
+	if leave == nil {
+		t.Fatal("the first call must wait")
+	}
+	o := d.carryOut(t.Context(), step{action: Action{State: ActionWaiting, Effect: Lock}}, func() time.Time { return t0 })
+	wait, told := WaitOf(o.err)
+	if o.found == nil || o.done == nil || len(o.calls) != 2 || !told || wait < 5*time.Second {
+		t.Errorf("%d calls, %v: two are allowed, the check is left for later", len(o.calls), o.err)
+	}
+	if leave, wait := d.enter(t.Context(), t0); leave != nil || wait < 5*time.Second {
+		t.Errorf("a third call may begin, after %v", wait)
+	}
+}
+
+// willing is an app that does what it is told.
+type willing struct{ offers }
+
+func (willing) Find(context.Context, Identifiers) (Account, error) { return Account{ID: "7"}, nil }
+func (willing) Do(context.Context, Order) (Receipt, error)         { return Receipt{Summary: "done"}, nil }
+func (willing) Check(context.Context, Order) (Receipt, error)      { return Receipt{}, nil }

@@ -83,15 +83,20 @@ type CasesTx interface {
 	// before the given time.
 	Overdue(before time.Time, n int) ([]Lane, error)
 	ActionsTx
+	AccountsTx
 }
 
-// ActionsTx keeps actions and accounts.
+// ActionsTx keeps actions.
 type ActionsTx interface {
+	Action(id string) (Action, error)
 	Actions(caseID string) ([]Action, error) // by lane, then Seq
-	// LaneActions returns the actions of a lane that are open, or stuck in a
-	// case that is not over, by Seq.
+	// LaneActions returns the actions of a lane that are open or stuck, by Seq.
 	LaneActions(l Lane) ([]Action, error)
 	PutAction(a *Action) error // inserts and sets Seq if Seq is 0, else replaces
+}
+
+// AccountsTx keeps the accounts that were found.
+type AccountsTx interface {
 	Account(l Lane) (Account, error)
 	PutAccount(l Lane, a Account) error // Account{} forgets the link
 }

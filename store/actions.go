@@ -7,8 +7,8 @@ import (
 	"github.com/exeunt/exeunt/bridge"
 )
 
-const actionColumns = `a.seq, a.id, a.case_id, a.app, a.person, a.effect, a.state, a.ordered, a.due, a.deadline,
-	a.attempts, a.begun, a.checks, a.problem, a.done, a.checked, a.settled`
+const actionColumns = `seq, id, case_id, app, person, effect, state, ordered, due, deadline,
+	attempts, begun, checks, problem, done, checked, settled`
 
 func scanAction(s scanner) (a bridge.Action, err error) {
 	var (
@@ -36,14 +36,17 @@ func (t *tx) listActions(query string, args ...any) ([]bridge.Action, error) {
 	return list, err
 }
 
+func (t *tx) Action(id string) (bridge.Action, error) {
+	return scanAction(single{t, "action", `SELECT ` + actionColumns + ` FROM actions WHERE id = $1`, id})
+}
+
 func (t *tx) Actions(caseID string) ([]bridge.Action, error) {
-	return t.listActions(`SELECT `+actionColumns+` FROM actions a WHERE a.case_id = $1 ORDER BY a.app, a.person, a.seq`, caseID)
+	return t.listActions(`SELECT `+actionColumns+` FROM actions WHERE case_id = $1 ORDER BY app, person, seq`, caseID)
 }
 
 func (t *tx) LaneActions(l bridge.Lane) ([]bridge.Action, error) {
-	return t.listActions(`SELECT `+actionColumns+` FROM actions a JOIN cases c ON c.id = a.case_id
-		WHERE a.app = $1 AND a.person = $2 AND a.state IN ('waiting', 'pending_check', 'stuck')
-		AND (a.state <> 'stuck' OR c.state NOT IN ('closed', 'cancelled')) ORDER BY a.seq`, l.App, l.Person)
+	return t.listActions(`SELECT `+actionColumns+` FROM actions WHERE app = $1 AND person = $2
+		AND state IN ('waiting', 'pending_check', 'stuck') ORDER BY seq`, l.App, l.Person)
 }
 
 func (t *tx) Overdue(before time.Time, n int) (lanes []bridge.Lane, err error) {

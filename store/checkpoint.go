@@ -33,7 +33,9 @@ func (s *Store) Checkpoint(ctx context.Context) ([]byte, error) {
 		tree ledger.Frontier
 	)
 	if err := s.engine.view(ctx, s, func(t *tx) (err error) {
-		note, tree, err = t.recompute(key)
+		if err = t.goesOn(key, s.opts.Kept); err == nil {
+			note, tree, err = t.recompute(key)
+		}
 		return err
 	}); err != nil || note != nil {
 		return note, err
@@ -71,6 +73,33 @@ func (t *tx) lastCheckpoint() (size int64, note []byte, err error) {
 		return 0, nil, nil
 	}
 	return size, note, err
+}
+
+// goesOn makes sure that the log begins with what a checkpoint kept elsewhere
+// says: it was not set back, and has not become another one.
+func (t *tx) goesOn(key *ledger.Signer, kept []byte) error {
+	if kept == nil {
+		return nil
+	}
+	c, err := ledger.Open(kept, key.VerifierKey())
+	if err != nil {
+		return fmt.Errorf("%w: the checkpoint kept elsewhere is not signed by our key", ErrTampered)
+	}
+	size, err := t.logSize()
+	if err != nil {
+		return err
+	}
+	if size < c.Size {
+		return fmt.Errorf("%w: a checkpoint kept elsewhere has %d events, %d are there", ErrTampered, c.Size, size)
+	}
+	tree, err := ledger.ReadFrontier(c.Size, nodes{t})
+	if err != nil {
+		return err
+	}
+	if tree.Root() != c.Root {
+		return fmt.Errorf("%w: a checkpoint kept elsewhere has another root at %d events", ErrTampered, c.Size)
+	}
+	return nil
 }
 
 // recompute returns the tree as the leaves say it is, or the last note if

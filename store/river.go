@@ -30,8 +30,8 @@ type Worker interface {
 // How River is set up. A job that is cut short is handed out again, so the
 // time after which it counts as lost must exceed the time it may take.
 const (
-	jobTimeout      = 60 * time.Second
-	rescueAfter     = 75 * time.Second
+	jobTimeout      = 120 * time.Second // a look-up, the act and its check take 90 s at most
+	rescueAfter     = 150 * time.Second
 	keepCompleted   = time.Hour
 	fetchCooldown   = 20 * time.Millisecond
 	maxAttempts     = 32767 // effectively never discarded

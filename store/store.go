@@ -24,6 +24,9 @@ type Options struct {
 	ReadOnly bool
 
 	LogKey *ledger.Signer // signs checkpoints; without it there are none
+	// Kept is a signed checkpoint of this log that was kept elsewhere; nil for
+	// none. A log that does not go on from it is not signed any more.
+	Kept []byte
 
 	Now    func() time.Time // time.Now if nil
 	Logger zerolog.Logger

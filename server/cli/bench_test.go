@@ -17,10 +17,10 @@ import (
 
 	"github.com/exeunt/exeunt/bridge/connector/sandbox"
 	"github.com/exeunt/exeunt/server"
+	"github.com/exeunt/exeunt/store/storetest"
 )
 
-// bench is exeunt with some webhook apps, on SQLite or on the PostgreSQL that
-// EXEUNT_TEST_POSTGRES names.
+// bench is exeunt with some webhook apps.
 type bench struct {
 	*running
 	token string
@@ -104,11 +104,12 @@ const off = `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Opera
 // commit, to the first call of an app, with five apps and departures apart from
 // each other.
 func BenchmarkFirstCall(b *testing.B) {
-	for name, database := range map[string]string{"sqlite": "", "postgres": os.Getenv("EXEUNT_TEST_POSTGRES")} {
-		if name == "postgres" && database == "" {
-			continue
-		}
+	for _, name := range []string{"sqlite", "postgres"} {
 		b.Run(name, func(b *testing.B) {
+			database := ""
+			if name == "postgres" {
+				database = storetest.Postgres(b)
+			}
 			x := newBench(b, 5, database)
 			ids := make([]string, b.N)
 			for i := range ids {

@@ -6,6 +6,9 @@
 //	running.go    one exeunt in this process: start, apply, stop in two stages
 //	notary.go     the log's newest checkpoint, checked and copied elsewhere
 //	first.go      what is made when there is no configuration: tokens, advice
+//	demo.go       exeunt demo: one performance
+//	demo_stage.go three apps, exeunt between them, and the five people
+//	demo_acts.go  what happens in it, act by act
 //	config.go     exeunt config check, schema; how every command finds its file
 //	app.go        exeunt app check
 //	case.go       exeunt case list, show, retry, restore

@@ -46,6 +46,11 @@ func openStore(ctx context.Context, config server.Config, readOnly bool, log zer
 			return nil, failf("%w", err)
 		}
 		o.LogKey = key
+		if config.Log.Checkpoint != "" {
+			if o.Kept, err = os.ReadFile(config.Log.Checkpoint); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, failf("the checkpoint that log.checkpoint names cannot be read: %w", err)
+			}
+		}
 	}
 	s, err := store.Open(ctx, o)
 	if err != nil && o.Dir != "" {

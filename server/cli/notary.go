@@ -44,7 +44,7 @@ func (n *notary) run(ctx context.Context) error {
 		case <-checking.C:
 			n.check(ctx)
 		case <-copying.C:
-			if note, err := n.store.LastCheckpoint(ctx); err == nil {
+			if note, err := n.store.LastCheckpoint(ctx); err == nil && n.alarm.Load() == nil {
 				n.keep(note)
 			}
 		}

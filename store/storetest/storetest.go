@@ -1,6 +1,7 @@
 // Package storetest says what a store must do, on whichever database.
 //
 //	storetest.go  Run, and what the tests share
+//	database.go   a PostgreSQL database for one test
 //	updates.go    transactions: durable, whole, nothing lost
 //	people.go     people, groups and members: keys, pages, conflicts
 //	cases.go      cases, actions, accounts, tokens, figures
