@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/exeunt/exeunt/bridge"
 )
@@ -174,6 +175,7 @@ func TestMetrics(t *testing.T) {
 	m.Attempted("wiki", bridge.Lock, "done", 1e6)
 	m.Settled(bridge.Action{Lane: bridge.Lane{App: "wiki"}, Effect: bridge.Lock, State: bridge.ActionVerified})
 	m.CaseSettled(bridge.Case{State: bridge.CaseClosed}, 2e9)
+	m.CaseSettled(bridge.Case{State: bridge.CaseClosed, Returned: time.Now()}, 9e14) // a restore, days later
 	_, body := f.ask(t, "GET", "/metrics", "")
 	for _, want := range []string{
 		`exeunt_cases{state="open"} 1`, `exeunt_cases{state="stuck"} 0`,
@@ -181,7 +183,7 @@ func TestMetrics(t *testing.T) {
 		`exeunt_http_requests_total{method="GET",route="/scim/v2/*",status="200"} 1`,
 		`exeunt_attempts_total{app="wiki",effect="lock",outcome="done"} 1`,
 		`exeunt_actions_settled_total{app="wiki",effect="lock",state="verified"} 1`,
-		`exeunt_departure_seconds_bucket{le="2.5"} 1`, `exeunt_departure_seconds_bucket{le="1"} 0`,
+		`exeunt_departure_seconds_bucket{le="2.5"} 1`, `exeunt_departure_seconds_bucket{le="1"} 0`, "exeunt_departure_seconds_count 1\n",
 		`exeunt_log_pending_events`, `exeunt_log_events`,
 	} {
 		if !strings.Contains(body, want) {
