@@ -374,3 +374,31 @@ func TestWhatWasPutOffWasNotBegun(t *testing.T) {
 		}
 	})
 }
+
+// A restore that was asked for and could not be done before the person left
+// again is offered again: they may be back before anything else happens.
+func TestARestoreIsNotLost(t *testing.T) {
+	onBoth(t, 1, func(w *world) {
+		w.active(w.ids[0], false)
+		w.until("locked", func() bool { return w.state(w.ids[0], 0) == bridge.CaseClosed })
+		w.active(w.ids[0], true)
+		first, _ := w.cases(w.ids[0])
+		w.app.Faults.Set(sandbox.Fault{Kind: sandbox.Fail, Status: 429, Wait: 1})
+		if _, err := w.bridge.AcceptRestore(operator(), first[0].ID, ""); err != nil {
+			t.Fatal(err)
+		}
+		w.policy(bridge.Policy{}) // what follows asks nothing of the app
+		w.active(w.ids[0], false)
+		w.until("the restore is given up", func() bool {
+			cases, _ := w.cases(w.ids[0])
+			return len(cases) == 2 && cases[1].State == bridge.CaseClosed
+		})
+		w.active(w.ids[0], true)
+		w.app.Faults.Clear()
+		if _, err := w.bridge.AcceptRestore(operator(), first[0].ID, ""); err != nil {
+			_, a := w.cases(w.ids[0])
+			t.Fatalf("locked out: %v, %+v", err, a)
+		}
+		w.until("the account is restored", func() bool { return w.app.Active(name(0)) })
+	})
+}

@@ -220,8 +220,10 @@ func (t *turnTx) recheck(a Action, done *Action) (Action, error) {
 		state = ActionAbsent
 	case kin && done.State == ActionStuck && done.Effect == Transfer && a.Effect.Destructive():
 		state, a.Problem = ActionStuck, "waits for the transfer, which is stuck"
-	case a.Effect == Restore && !here:
-		a.Problem = "the person has left again"
+	case a.Effect == Restore && !here: // for when they are back once more
+		a.State, a.Problem = ActionOffered, "the person has left again"
+		t.ended[a.Case] = true
+		return a, errors.Join(t.PutAction(&a), t.Append(actionEvent(t.now, RestoreOffered, c, a, "", testimony{})))
 	case a.Effect != Restore && here:
 		a.Problem = "the person came back"
 	case a.Effect.Destructive() && a.State == ActionWaiting && !t.wants(c.Trigger, a.Effect):
