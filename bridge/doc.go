@@ -25,6 +25,7 @@
 //	returned.go   what happens when somebody comes back
 //	operator.go   RetryCase, AcceptRestore: what only an operator may ask for
 //	planner.go    PlanCases: open cases become actions on lanes
+//	overdue.go    EndOverdue: what could not be done in time is told
 //	lane.go       WorkLane: Find, Do, Check, settle, one lane at a time
 //	news.go       what is told once it is committed; cases that have ended
 //	door.go       one app at run time: rate, breaker, time limit

@@ -24,6 +24,9 @@ func (b *Bridge) WorkLane(ctx context.Context, j LaneJob) (again time.Duration, 
 	}
 	var last *outcome
 	for began := b.now(); ; {
+		if current := b.door(j.Lane.App); current != nil {
+			d = current // the policy may have changed since the last action
+		}
 		s, wait, err := b.advance(ctx, j, d, last)
 		switch {
 		case errors.Is(err, ErrLaneLost):
@@ -132,8 +135,10 @@ func (t *turnTx) begin(a Action) (*step, error) {
 	s := &step{who: c, action: a}
 	account, err := t.Account(a.Lane)
 	switch {
-	case err == nil:
+	case err == nil && account.Case == a.Case:
 		s.account = &account
+	case err == nil: // found for an earlier case: the app may have made another since
+		s.former = &account
 	case !IsKind(err, KindNotFound):
 		return nil, err
 	}
@@ -155,6 +160,7 @@ func (t *turnTx) record(o outcome) (ended *Action, err error) {
 		return nil, err
 	}
 	if o.found != nil {
+		o.found.Case = current.Case
 		if err := t.PutAccount(current.Lane, *o.found); err != nil {
 			return nil, err
 		}
@@ -219,7 +225,7 @@ func (t *turnTx) recheck(a Action, done *Action) (Action, error) {
 		a.Problem = "the person has left again"
 	case a.Effect != Restore && here:
 		a.Problem = "the person came back"
-	case a.Effect.Destructive() && !t.wants(c.Trigger, a.Effect):
+	case a.Effect.Destructive() && a.State == ActionWaiting && !t.wants(c.Trigger, a.Effect):
 		a.Problem = "the policy no longer asks for it"
 	default:
 		return a, nil

@@ -16,10 +16,22 @@ const planned = 50
 // of a process that died.
 const look = 5 * time.Second
 
-// Run plans cases and minds the breakers until ctx ends.
+// overdue is how often it looks for actions that nobody gets to.
+const overdue = time.Minute
+
+// Run plans cases, minds the breakers and the deadlines until ctx ends.
 func (b *Bridge) Run(ctx context.Context) error {
 	var open resumes
+	var looked time.Time
 	for {
+		if now := b.now(); now.Sub(looked) >= overdue {
+			looked = now
+			if n, err := b.EndOverdue(ctx); err != nil && ctx.Err() == nil {
+				b.log.Error().Err(err).Msg("deadlines cannot be minded; trying again")
+			} else if n == planned { // more are overdue
+				looked = time.Time{}
+			}
+		}
 		wait := open.wait(b.now(), look)
 		n, err := b.PlanCases(ctx)
 		switch {
@@ -44,7 +56,7 @@ func (b *Bridge) Run(ctx context.Context) error {
 		}
 		t.Stop()
 		for _, app := range open.due(b.now()) {
-			if b.queues != nil && b.door(app) != nil {
+			if b.queues != nil { // also of an app that was taken out: it may come back
 				b.queues.StartQueue(app)
 			}
 		}
@@ -89,9 +101,10 @@ func (b *Bridge) wakePlanner() {
 // once, and returns how many. It asks no app: each lane finds its own account,
 // so that an app that is down delays nobody else.
 func (b *Bridge) PlanCases(ctx context.Context) (n int, err error) {
-	apps := make([]App, 0, 8)
-	for _, name := range slices.Sorted(maps.Keys(*b.doors.Load())) {
-		apps = append(apps, b.door(name).App)
+	doors := *b.doors.Load() // once: apps may be taken out meanwhile
+	apps := make([]App, 0, len(doors))
+	for _, name := range slices.Sorted(maps.Keys(doors)) {
+		apps = append(apps, doors[name].App)
 	}
 	var news news
 	now := b.time()

@@ -85,6 +85,8 @@ func (b *Bridge) giveUp(tx Tx, c Case, p Person, by Caller, now time.Time, n *ne
 	}
 	if c.State.Over() && c.Closed.IsZero() {
 		c.Closed = now
+		took := now.Sub(c.Opened)
+		*n = append(*n, func(o Observer) { o.CaseSettled(c, took) })
 	}
 	if err := tx.PutCase(c); err != nil {
 		return err

@@ -11,6 +11,9 @@ type step struct {
 	who    Case
 	// account is who to act on; nil means that it must be found first.
 	account *Account
+	// former is who was found for an earlier case: whom to act on if nobody is
+	// found now.
+	former *Account
 }
 
 // outcome is what came of a step. At most one of err and the results decides;

@@ -79,6 +79,9 @@ type CasesTx interface {
 	// who were deleted from the same source by one of the keys. Newest first.
 	CasesOf(source, person string, keys []Key) ([]Case, error)
 	PutCase(c Case) error // inserts or replaces
+	// Overdue returns up to n lanes that have an open action whose deadline was
+	// before the given time.
+	Overdue(before time.Time, n int) ([]Lane, error)
 	ActionsTx
 	AccountsTx
 }

@@ -118,8 +118,7 @@ func methodOf(c echo.Context) string {
 	return "other"
 }
 
-// paced keeps one source from crowding out the others: a rate for each, and a
-// bound for all.
+// paced keeps one source from crowding out the others: a rate for each.
 func (s *Server) paced(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		now := s.now.Load()
@@ -130,6 +129,15 @@ func (s *Server) paced(next echo.HandlerFunc) echo.HandlerFunc {
 				return s.tooMuch(c, "rate", wait)
 			}
 		}
+		return next(c)
+	}
+}
+
+// placed bounds the requests that are under way at once. Its place is taken
+// when the body is here, so that whoever sends slowly takes none.
+func (s *Server) placed(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		now := s.now.Load()
 		select {
 		case now.slots <- struct{}{}:
 			defer func() { <-now.slots }()

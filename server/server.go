@@ -108,7 +108,7 @@ func (s *Server) routes() {
 	e.Match(looks, "/metrics", echo.WrapHandler(s.Metrics.handler()))
 
 	people := echo.WrapHandler(http.StripPrefix(scim.Mount, s.SCIM))
-	door := []echo.MiddlewareFunc{s.source, s.paced, s.sized}
+	door := []echo.MiddlewareFunc{s.source, s.paced, s.sized, s.placed}
 	e.Any(scimPath, people, door...)
 	e.Any(scimPath+"/*", people, door...)
 

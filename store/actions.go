@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/json"
+	"time"
 
 	"github.com/exeunt/exeunt/bridge"
 )
@@ -48,6 +49,18 @@ func (t *tx) LaneActions(l bridge.Lane) ([]bridge.Action, error) {
 		AND state IN ('waiting', 'pending_check', 'stuck') ORDER BY seq`, l.App, l.Person)
 }
 
+func (t *tx) Overdue(before time.Time, n int) (lanes []bridge.Lane, err error) {
+	err = t.each(`SELECT DISTINCT app, person FROM actions
+		WHERE state IN ('waiting', 'pending_check') AND deadline < $1 ORDER BY app, person LIMIT $2`,
+		[]any{micros(before), n}, func(s scanner) error {
+			var l bridge.Lane
+			err := s.Scan(&l.App, &l.Person)
+			lanes = append(lanes, l)
+			return err
+		})
+	return lanes, err
+}
+
 func (t *tx) PutAction(a *bridge.Action) error {
 	done, err := json.Marshal(a.Done)
 	if err != nil {
@@ -78,8 +91,8 @@ func (t *tx) PutAction(a *bridge.Action) error {
 }
 
 func (t *tx) Account(l bridge.Lane) (a bridge.Account, err error) {
-	err = t.get("account", `SELECT id, login, matched_by FROM accounts WHERE app = $1 AND person = $2`,
-		[]any{l.App, l.Person}, &a.ID, &a.Login, &a.Match)
+	err = t.get("account", `SELECT id, login, matched_by, case_id FROM accounts WHERE app = $1 AND person = $2`,
+		[]any{l.App, l.Person}, &a.ID, &a.Login, &a.Match, &a.Case)
 	return a, err
 }
 
@@ -88,8 +101,9 @@ func (t *tx) PutAccount(l bridge.Lane, a bridge.Account) error {
 		_, err := t.do(`DELETE FROM accounts WHERE app = $1 AND person = $2`, l.App, l.Person)
 		return err
 	}
-	_, err := t.do(`INSERT INTO accounts (app, person, id, login, matched_by) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (app, person) DO UPDATE SET id = excluded.id, login = excluded.login, matched_by = excluded.matched_by`,
-		l.App, l.Person, a.ID, a.Login, a.Match)
+	_, err := t.do(`INSERT INTO accounts (app, person, id, login, matched_by, case_id) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (app, person) DO UPDATE SET id = excluded.id, login = excluded.login, matched_by = excluded.matched_by,
+		case_id = excluded.case_id`,
+		l.App, l.Person, a.ID, a.Login, a.Match, a.Case)
 	return err
 }
