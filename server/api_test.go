@@ -9,10 +9,12 @@ import (
 	"github.com/exeunt/exeunt/bridge"
 )
 
-// departure makes somebody leave, with no app registered, and returns the case.
+// departure makes somebody leave who has an app to leave, and returns the case.
+// Nobody plans it here.
 func (f *front) departure(t *testing.T, userName string) string {
 	t.Helper()
 	b := f.Operations.(*bridge.Bridge)
+	b.SetApps([]bridge.App{{Name: "wiki", Policy: bridge.Policy{bridge.Removed: {bridge.Lock}}}})
 	ctx := bridge.WithCaller(t.Context(), bridge.Caller{Source: "hr", Token: "hr.1", Request: "req-of-departure"})
 	p, err := b.AddPerson(ctx, bridge.Person{UserName: userName, Active: true, Resource: []byte(`{}`)})
 	if err != nil {
