@@ -326,8 +326,12 @@ func TestLeavingAndReturningInDisorder(t *testing.T) {
 func TestSourcesAreApart(t *testing.T) {
 	onBoth(t, 1, func(w *world) {
 		other := bridge.WithCaller(context.Background(), bridge.Caller{Source: "other"})
-		if _, err := w.bridge.Person(other, w.ids[0]); !bridge.IsKind(err, bridge.KindNotFound) {
+		_, err := w.bridge.Person(other, w.ids[0])
+		if !bridge.IsKind(err, bridge.KindNotFound) {
 			t.Errorf("seen: %v", err)
+		}
+		if _, nobody := w.bridge.Person(other, "nobody"); nobody.Error() != err.Error() {
+			t.Errorf("%q of somebody, %q of nobody", err, nobody)
 		}
 		if err := w.bridge.RemovePerson(other, w.ids[0], nil); !bridge.IsKind(err, bridge.KindNotFound) {
 			t.Errorf("removed: %v", err)

@@ -165,7 +165,7 @@ func (b *Bridge) RemovePerson(ctx context.Context, id string, allow func(Person)
 func personOf(tx Tx, source, id string) (Person, error) {
 	p, err := tx.Person(id)
 	if err == nil && p.Source != source {
-		err = Errorf(KindNotFound, "there is no such user")
+		err = Errorf(KindNotFound, "there is no such person")
 	}
 	return p, err
 }
