@@ -135,10 +135,14 @@ func planCase(tx Tx, c Case, apps []App, now time.Time, n *news) error {
 		if err := tx.PutAction(&actions[i]); err != nil {
 			return err
 		}
-		if a := actions[i]; a.State.open() {
+		a := actions[i]
+		if a.State.open() {
 			lanes[a.Lane] = true
-		} else {
-			n.settled(a)
+			continue
+		}
+		n.settled(a)
+		if err := tx.Append(actionEvent(now, ActionSettled, c, a, "", testimony{})); err != nil {
+			return err
 		}
 	}
 	for _, l := range sortedLanes(lanes) {
