@@ -347,3 +347,30 @@ func TestSourcesAreApart(t *testing.T) {
 		}
 	})
 }
+
+// An action that was put off before the app was asked was not begun: whoever
+// comes back then is as if they had never left.
+func TestWhatWasPutOffWasNotBegun(t *testing.T) {
+	onBoth(t, 2, func(w *world) {
+		w.app.Faults.Set(sandbox.Fault{Kind: sandbox.Fail, Status: 429, Wait: 60})
+		w.active(w.ids[0], false)
+		w.until("the app asked to be left alone", func() bool {
+			_, a := w.cases(w.ids[0])
+			return len(a) == 1 && len(a[0]) == 1 && a[0][0].Problem != ""
+		})
+		w.store.SetQueues(t.Context(), nil) // the lane is worked here
+		w.active(w.ids[1], false)
+		w.until("the case is planned", func() bool { return w.state(w.ids[1], 0) == bridge.CaseRunning })
+		again, err := w.bridge.WorkLane(t.Context(), bridge.LaneJob{Lane: bridge.Lane{App: "wiki", Person: w.ids[1]}, Turn: 1})
+		if again < time.Second || err != nil {
+			t.Fatalf("again in %s, %v", again, err)
+		}
+		if _, a := w.cases(w.ids[1]); a[0][0].Attempts != 0 || a[0][0].Begun {
+			t.Errorf("counted as tried: %+v", a[0][0])
+		}
+		w.active(w.ids[1], true)
+		if _, a := w.cases(w.ids[1]); w.state(w.ids[1], 0) != bridge.CaseCancelled || len(a[0]) != 1 {
+			t.Errorf("the case is %s with %+v", w.state(w.ids[1], 0), a[0])
+		}
+	})
+}

@@ -20,7 +20,7 @@ const turn = 15 * time.Second
 func (b *Bridge) WorkLane(ctx context.Context, j LaneJob) (again time.Duration, err error) {
 	d := b.door(j.Lane.App)
 	if d == nil { // no longer registered: its actions wait until it is back
-		return b.snooze(ctx, j, time.Minute)
+		return b.snooze(ctx, j, nil, time.Minute)
 	}
 	var last *outcome
 	for began := b.now(); ; {
@@ -35,11 +35,11 @@ func (b *Bridge) WorkLane(ctx context.Context, j LaneJob) (again time.Duration, 
 			return wait, err
 		}
 		if b.now().Sub(began) > turn {
-			return b.snooze(ctx, j, time.Millisecond)
+			return b.snooze(ctx, j, s, time.Millisecond)
 		}
 		leave, wait := d.enter(ctx, b.now())
 		if leave == nil {
-			return b.snooze(ctx, j, wait)
+			return b.snooze(ctx, j, s, wait)
 		}
 		o := d.carryOut(ctx, *s, b.time)
 		leave(o.err)
@@ -245,10 +245,24 @@ func present(tx Tx, c Case) (bool, error) {
 	return err == nil && p.Active, err
 }
 
-func (b *Bridge) snooze(ctx context.Context, j LaneJob, d time.Duration) (time.Duration, error) {
+// snooze ends a turn for a while. A step that it puts off (nil for none) is as
+// if it had not been handed out: the app was not asked.
+func (b *Bridge) snooze(ctx context.Context, j LaneJob, s *step, d time.Duration) (time.Duration, error) {
 	err := b.store.Update(ctx, func(tx Tx) error {
 		if err := tx.HoldLane(j); err != nil {
 			return err
+		}
+		if s != nil && s.action.State == ActionWaiting {
+			a, err := tx.Action(s.action.ID)
+			if err != nil {
+				return err
+			}
+			if a.State.open() { // the person may have come back meanwhile
+				a.Attempts, a.Begun = s.action.Attempts-1, s.action.Begun
+				if err := tx.PutAction(&a); err != nil {
+					return err
+				}
+			}
 		}
 		return tx.SnoozeLane(j, b.time().Add(d))
 	})

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -47,7 +48,11 @@ func (b *Bridge) again(ctx context.Context, id string, t EventType, pick func(Ac
 		if c, err = tx.Case(id); err != nil {
 			return err
 		}
-		if len(lanes) == 0 {
+		// Read again behind the locks: somebody may have asked the same.
+		if actions, err = tx.Actions(id); err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(actions, pick) {
 			return Errorf(KindConflict, "%s", none)
 		}
 		here, err := present(tx, c)
