@@ -46,6 +46,9 @@ type Account struct {
 	ID    string `json:"id"`              // the app's own id
 	Login string `json:"login,omitempty"` // what the person signs in with there
 	Match string `json:"match,omitempty"` // by what it was found: "userName", "email" …
+
+	// Case is the case that it was last found for; connectors leave it alone.
+	Case string `json:"-"`
 }
 
 // Order is one action as a connector sees it.

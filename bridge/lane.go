@@ -135,10 +135,10 @@ func (t *turnTx) begin(a Action) (*step, error) {
 	s := &step{who: c, action: a}
 	account, err := t.Account(a.Lane)
 	switch {
-	case err == nil && account.Match == formerly:
-		s.former = &account
-	case err == nil:
+	case err == nil && account.Case == a.Case:
 		s.account = &account
+	case err == nil: // found for an earlier case: the app may have made another since
+		s.former = &account
 	case !IsKind(err, KindNotFound):
 		return nil, err
 	}
@@ -160,6 +160,7 @@ func (t *turnTx) record(o outcome) (ended *Action, err error) {
 		return nil, err
 	}
 	if o.found != nil {
+		o.found.Case = current.Case
 		if err := t.PutAccount(current.Lane, *o.found); err != nil {
 			return nil, err
 		}

@@ -19,7 +19,7 @@ func (b *Bridge) RetryCase(ctx context.Context, id string) (Case, error) {
 func (b *Bridge) AcceptRestore(ctx context.Context, id, app string) (Case, error) {
 	return b.again(ctx, id, RestoreAccepted, func(a Action) bool {
 		return a.State == ActionOffered && (app == "" || a.Lane.App == app)
-	}, "no restore is offered on this case for that app")
+	}, "no such restore is offered on this case")
 }
 
 // again brings the actions that pick chooses back to waiting.

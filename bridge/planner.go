@@ -135,17 +135,18 @@ func planCase(tx Tx, c Case, apps []App, now time.Time, n *news) error {
 		if err := tx.PutAction(&actions[i]); err != nil {
 			return err
 		}
-		if a := actions[i]; a.State.open() {
+		a := actions[i]
+		if a.State.open() {
 			lanes[a.Lane] = true
-		} else {
-			n.settled(a)
+			continue
+		}
+		n.settled(a)
+		if err := tx.Append(actionEvent(now, ActionSettled, c, a, "", testimony{})); err != nil {
+			return err
 		}
 	}
 	for _, l := range sortedLanes(lanes) {
 		if err := tx.WakeLane(l, now); err != nil {
-			return err
-		}
-		if err := doubt(tx, c, l); err != nil {
 			return err
 		}
 	}
@@ -161,27 +162,6 @@ func planCase(tx Tx, c Case, apps []App, now time.Time, n *news) error {
 	f := engine(c)
 	f.State, f.Count = string(c.State), len(actions)
 	return tx.Append(caseEvent(now, CasePlanned, c, f, nil))
-}
-
-// formerly is what an account was matched by that an earlier departure found,
-// from which the person came back: the app may have made them another since.
-const formerly = "an earlier departure"
-
-// doubt has the account of a lane found again, unless the departure that found
-// it still goes on.
-func doubt(tx Tx, c Case, l Lane) error {
-	a, err := tx.Account(l)
-	if IsKind(err, KindNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if going, err := tx.CasesOf(c.Source, c.Person, nil); err != nil || len(going) > 1 {
-		return err
-	}
-	a.Match = formerly
-	return tx.PutAccount(l, a)
 }
 
 // sortedLanes gives lanes the order in which every transaction locks them.

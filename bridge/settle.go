@@ -11,7 +11,8 @@ type step struct {
 	who    Case
 	// account is who to act on; nil means that it must be found first.
 	account *Account
-	// former is whom to act on if nobody is found; see doubt.
+	// former is who was found for an earlier case: whom to act on if nobody is
+	// found now.
 	former *Account
 }
 

@@ -159,6 +159,8 @@ func TestPlan(t *testing.T) {
 		{Name: "crm", Connector: offers{Lock, Revoke, Delete}, Limits: Limits{}.WithDefaults(),
 			Policy: Policy{Removed: {Delete, Revoke, Lock, Revoke}, Deactivated: {Lock}}},
 		{Name: "wiki", Connector: offers{Lock}, Limits: Limits{}.WithDefaults(), Policy: Policy{Removed: {Erase, Lock}}},
+		{Name: "files", Connector: offers{Lock, Delete}, Limits: Limits{}.WithDefaults(),
+			Policy: Policy{Removed: {Transfer, Delete, Lock}}},
 		{Name: "chat", Connector: offers{Lock}, Limits: Limits{}.WithDefaults()},
 	}
 	type planned struct {
@@ -174,7 +176,8 @@ func TestPlan(t *testing.T) {
 		got = append(got, planned{a.Lane.App, a.Effect, a.State})
 	}
 	want := []planned{{"crm", Lock, ActionWaiting}, {"crm", Revoke, ActionWaiting}, {"crm", Delete, ActionWaiting},
-		{"wiki", Lock, ActionWaiting}, {"wiki", Erase, ActionImpossible}}
+		{"wiki", Lock, ActionWaiting}, {"wiki", Erase, ActionImpossible},
+		{"files", Lock, ActionWaiting}, {"files", Transfer, ActionImpossible}, {"files", Delete, ActionStuck}}
 	if len(got) != len(want) {
 		t.Fatalf("planned %v, want %v", got, want)
 	}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net"
 	"net/url"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -81,7 +82,11 @@ func (d *decoder) checkToken(t bridge.Secret, path string, want TokenKind, seen 
 		return // absent, or its own mistake
 	}
 	if len(t) < minToken {
-		d.add(path, "what it refers to has %d characters; a token needs at least %d: exeunt token new makes one", len(t), minToken)
+		advice := ""
+		if want == SCIMToken {
+			advice = ": exeunt token new makes one"
+		}
+		d.add(path, "what it refers to has %d characters; a token needs at least %d%s", len(t), minToken, advice)
 		return
 	}
 	if strings.HasPrefix(string(t), "exe_") {
@@ -110,6 +115,11 @@ func (d *decoder) apps(c *Config) []bridge.App {
 		a := bridge.App{Name: name, Title: app.Title, Protocol: app.Connector, Policy: bridge.Policy{}}
 		a.Limits = d.limits(app.Limits, join(path, "limits"))
 		a.Connector = d.connector(name, app, path)
+		if known, ok := a.Connector.(interface{ Limits() bridge.Limits }); ok { // the vendor's own, unless told otherwise
+			vendor := known.Limits()
+			a.Limits.Concurrency = cmp.Or(a.Limits.Concurrency, vendor.Concurrency)
+			a.Limits.Rate, a.Limits.Burst = cmp.Or(a.Limits.Rate, vendor.Rate), cmp.Or(a.Limits.Burst, vendor.Burst)
+		}
 		d.policy(&a, bridge.Deactivated, app.Policy.Deactivate, join(path, "policy.deactivate"))
 		d.policy(&a, bridge.Removed, app.Policy.Delete, join(path, "policy.delete"))
 		apps = append(apps, a)
@@ -133,6 +143,9 @@ func (d *decoder) connector(name string, app AppConfig, path string) bridge.Conn
 	with, before := join(path, "with"), len(d.mistakes)
 	if raw := d.raw[with]; raw != nil {
 		d.value(raw, reflect.ValueOf(config).Elem(), with)
+	}
+	if placed, ok := config.(interface{ Root(dir string) }); ok {
+		placed.Root(filepath.Dir(d.file))
 	}
 	for _, mistake := range config.Validate() {
 		if at := join(with, mistake.Field); !d.failed(at) {

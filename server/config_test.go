@@ -15,6 +15,7 @@ import (
 	validator "github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/bridge/recipes"
 )
 
 var update = flag.Bool("update", false, "write what is found as what is expected")
@@ -262,4 +263,36 @@ func FuzzParseConfig(f *testing.F) {
 			t.Error("refused without a word")
 		}
 	})
+}
+
+// A recipe of one's own is found from where the configuration stands, and the
+// vendor's limits hold unless the configuration has its own.
+func TestRecipeBesideTheConfiguration(t *testing.T) {
+	dir := t.TempDir()
+	recipe, ok := recipes.Get("box")
+	if !ok {
+		t.Fatal("there is no recipe for box")
+	}
+	config := `
+apps:
+  files:
+    connector: rest
+    with:
+      recipe: ./own.yaml
+      params: {enterprise: "1"}
+      secrets: {client_id: file:id, client_secret: file:id}
+    limits: {rate: 3}
+`
+	for name, text := range map[string]string{"own.yaml": string(recipe), "exeunt.yaml": config, "id": "secret"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, apps, _, err := LoadConfig(filepath.Join(dir, "exeunt.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := apps[0].Limits; l.Rate != 3 || l.Burst != 8 || l.Concurrency != 4 {
+		t.Errorf("limits are %+v", l)
+	}
 }

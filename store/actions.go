@@ -91,8 +91,8 @@ func (t *tx) PutAction(a *bridge.Action) error {
 }
 
 func (t *tx) Account(l bridge.Lane) (a bridge.Account, err error) {
-	err = t.get("account", `SELECT id, login, matched_by FROM accounts WHERE app = $1 AND person = $2`,
-		[]any{l.App, l.Person}, &a.ID, &a.Login, &a.Match)
+	err = t.get("account", `SELECT id, login, matched_by, case_id FROM accounts WHERE app = $1 AND person = $2`,
+		[]any{l.App, l.Person}, &a.ID, &a.Login, &a.Match, &a.Case)
 	return a, err
 }
 
@@ -101,8 +101,9 @@ func (t *tx) PutAccount(l bridge.Lane, a bridge.Account) error {
 		_, err := t.do(`DELETE FROM accounts WHERE app = $1 AND person = $2`, l.App, l.Person)
 		return err
 	}
-	_, err := t.do(`INSERT INTO accounts (app, person, id, login, matched_by) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (app, person) DO UPDATE SET id = excluded.id, login = excluded.login, matched_by = excluded.matched_by`,
-		l.App, l.Person, a.ID, a.Login, a.Match)
+	_, err := t.do(`INSERT INTO accounts (app, person, id, login, matched_by, case_id) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (app, person) DO UPDATE SET id = excluded.id, login = excluded.login, matched_by = excluded.matched_by,
+		case_id = excluded.case_id`,
+		l.App, l.Person, a.ID, a.Login, a.Match, a.Case)
 	return err
 }

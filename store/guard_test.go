@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -303,6 +304,21 @@ func TestBusy(t *testing.T) {
 	for range maxWaiting + 1 {
 		if err := <-answers; err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// What names people is for nobody else on the machine to read.
+func TestFilesAreOurs(t *testing.T) {
+	dir := t.TempDir()
+	appendEvents(t, openTest(t, dir), 1)
+	files, err := filepath.Glob(filepath.Join(dir, "exeunt.db*"))
+	if err != nil || len(files) < 2 {
+		t.Fatal(files, err)
+	}
+	for _, name := range files {
+		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
 		}
 	}
 }

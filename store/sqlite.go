@@ -59,6 +59,14 @@ func (s *Store) openSQLite(ctx context.Context) (err error) {
 	if e.lock, err = lock(filepath.Join(s.opts.Dir, lockFile)); err != nil {
 		return err
 	}
+	// SQLite would make it readable for everybody; what stands beside it has its mode.
+	f, err := os.OpenFile(e.path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
 	if err := e.migrate(ctx); err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func misusef(format string, args ...any) error {
 func commands() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "exeunt",
-		Short: "They leave: shut every door, prove it, and forget",
+		Short: "They leave: shut every door, and prove it",
 		Long: `exeunt hears by SCIM that somebody leaves, shuts their accounts, sessions, tokens
 and keys in every registered application, checks each door, and keeps a log that
 an auditor can verify.`,

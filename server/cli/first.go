@@ -65,6 +65,9 @@ func openStore(ctx context.Context, config server.Config, readOnly bool, log zer
 func logKey(path string) (*ledger.Signer, error) {
 	origin := ledger.NewOrigin()
 	if public, err := os.ReadFile(path + ".pub"); err == nil {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%s is missing, and %[1]s.pub says that this log has a key: put it back", path)
+		}
 		origin, _, _ = strings.Cut(string(public), "+")
 	}
 	return ledger.LoadOrCreateKey(path, origin)

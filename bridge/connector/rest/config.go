@@ -4,6 +4,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -23,6 +24,14 @@ type Config struct {
 	Secrets map[string]bridge.Secret `yaml:"secrets,omitempty" json:"secrets,omitempty"`
 
 	call.Egress `yaml:",inline"`
+}
+
+// Root has relative file names count from dir.
+func (c *Config) Root(dir string) {
+	if isPath(c.Recipe) && !filepath.IsAbs(c.Recipe) {
+		c.Recipe = filepath.Join(dir, c.Recipe)
+	}
+	c.Egress.Root(dir)
 }
 
 // Validate returns every mistake in c. Field is the path in YAML. It asks nobody

@@ -117,6 +117,7 @@ CREATE TABLE accounts (
     id         TEXT NOT NULL,
     login      TEXT NOT NULL,
     matched_by TEXT NOT NULL,
+    case_id    TEXT NOT NULL, -- that it was last found for
     PRIMARY KEY (app, person)
 ) STRICT, WITHOUT ROWID;
 

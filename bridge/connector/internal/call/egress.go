@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"syscall"
@@ -25,6 +26,13 @@ type Egress struct {
 	// CAFile is a PEM file of certificate authorities to trust beside the
 	// system's.
 	CAFile string `yaml:"ca_file,omitempty" json:"ca_file,omitempty"`
+}
+
+// Root has relative file names count from dir.
+func (e *Egress) Root(dir string) {
+	if e.CAFile != "" && !filepath.IsAbs(e.CAFile) {
+		e.CAFile = filepath.Join(dir, e.CAFile)
+	}
 }
 
 // Validate returns every mistake in e, by field.
