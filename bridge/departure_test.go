@@ -352,7 +352,7 @@ func TestSourcesAreApart(t *testing.T) {
 // comes back then is as if they had never left.
 func TestWhatWasPutOffWasNotBegun(t *testing.T) {
 	onBoth(t, 2, func(w *world) {
-		w.app.Faults.Set(sandbox.Fault{Kind: sandbox.Fail, Status: 429, Wait: 60})
+		w.app.Faults.Set(sandbox.Fault{Kind: sandbox.Fail, Status: 429, Wait: 60, Method: "PATCH"})
 		w.active(w.ids[0], false)
 		w.until("the app asked to be left alone", func() bool {
 			_, a := w.cases(w.ids[0])
