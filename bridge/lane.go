@@ -79,7 +79,7 @@ func (b *Bridge) advance(ctx context.Context, j LaneJob, d *door, last *outcome)
 			return err
 		}
 		for i := range actions {
-			if actions[i], err = t.recheck(actions[i], done); err != nil {
+			if actions[i], err = t.recheck(actions[i], actions[:i], done); err != nil {
 				return err
 			}
 		}
@@ -199,10 +199,10 @@ func (t *turnTx) record(o outcome) (ended *Action, err error) {
 // recheck looks once more at an action before anything is done about it, and
 // ends it if there is nothing more to do: somebody who has come back is left
 // alone; what cannot be undone is done only while the policy still asks for it;
-// where there is no account, no other door of it needs shutting; and what needed
-// a stuck transfer is stuck with it. done is the action of the lane that has
-// just ended, or nil.
-func (t *turnTx) recheck(a Action, done *Action) (Action, error) {
+// where there is no account, no other door of it needs shutting; and what needs
+// a stuck transfer is stuck with it. earlier are the actions of the lane before
+// it, and done is the one that has just ended, or nil.
+func (t *turnTx) recheck(a Action, earlier []Action, done *Action) (Action, error) {
 	if !a.State.open() {
 		return a, nil
 	}
@@ -219,7 +219,9 @@ func (t *turnTx) recheck(a Action, done *Action) (Action, error) {
 	switch {
 	case kin && done.State == ActionAbsent:
 		state = ActionAbsent
-	case kin && done.State == ActionStuck && done.Effect == Transfer && a.Effect.Destructive():
+	case a.Effect.Destructive() && slices.ContainsFunc(earlier, func(e Action) bool {
+		return e.Effect == Transfer && e.State == ActionStuck
+	}):
 		state, a.Problem = ActionStuck, "waits for the transfer, which is stuck"
 	case a.Effect == Restore && !here: // for when they are back once more
 		a.State, a.Problem = ActionOffered, "the person has left again"

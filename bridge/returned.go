@@ -30,9 +30,12 @@ func (b *Bridge) cameBack(tx Tx, p Person, by Caller, now time.Time, n *news) er
 
 // giveUp ends what is left of a case whose person came back.
 func (b *Bridge) giveUp(tx Tx, c Case, p Person, by Caller, now time.Time, n *news) error {
-	actions, err := tx.Actions(c.ID)
-	if err != nil {
-		return err
+	var actions []Action
+	var err error
+	if !c.Closed.Equal(c.Opened) { // else it was closed as it was opened, with nothing to do
+		if actions, err = tx.Actions(c.ID); err != nil {
+			return err
+		}
 	}
 	lanes := map[Lane]bool{}
 	for _, a := range actions {

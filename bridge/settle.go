@@ -137,7 +137,7 @@ func held(a Action, earlier []Action) bool {
 		switch {
 		case e.State == ActionWaiting && e.Attempts == 0:
 			return true
-		case a.Effect.Destructive() && e.Effect == Transfer && e.Case == a.Case && !e.State.Settled():
+		case a.Effect.Destructive() && e.Effect == Transfer && !e.State.Settled():
 			return true
 		}
 	}

@@ -113,6 +113,8 @@ func TestNext(t *testing.T) {
 			[]Action{act(Lock, ActionPending, 1, time.Minute), act(Revoke, ActionWaiting, 0, 0)}, Revoke, 0},
 		{"no deletion before the transfer is through",
 			[]Action{act(Transfer, ActionPending, 1, time.Minute), act(Delete, ActionWaiting, 0, 0)}, "", time.Minute},
+		{"nor when another case ordered it",
+			[]Action{{Case: "b", Effect: Transfer, State: ActionPending, Attempts: 1, Due: t0.Add(time.Minute)}, act(Delete, ActionWaiting, 0, 0)}, "", time.Minute},
 		{"nor when it is stuck",
 			[]Action{act(Transfer, ActionStuck, 1, 0), act(Delete, ActionWaiting, 0, 0)}, "", 0},
 		{"deletion after the transfer",

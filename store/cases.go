@@ -1,8 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/exeunt/exeunt/bridge"
@@ -59,14 +62,43 @@ func (t *tx) Cases(states []bridge.CaseState, before time.Time, limit int) ([]br
 }
 
 func (t *tx) CasesOf(source, person string, keys []bridge.Key) ([]bridge.Case, error) {
-	query := `SELECT ` + caseColumns + ` FROM cases WHERE source = $1 AND returned = 0 AND person IN (SELECT $2`
-	args := []any{source, person}
+	people, err := t.gone(source, keys)
+	if err != nil {
+		return nil, err
+	}
+	var cases []bridge.Case
+	for _, id := range append(people, person) {
+		list, err := t.listCases(`SELECT `+caseColumns+` FROM cases WHERE source = $1 AND person = $2 AND returned = 0`+
+			t.forUpdate(), source, id)
+		if err != nil {
+			return nil, err
+		}
+		cases = append(cases, list...)
+	}
+	slices.SortFunc(cases, func(a, b bridge.Case) int {
+		return cmp.Or(b.Opened.Compare(a.Opened), cmp.Compare(b.ID, a.ID))
+	})
+	return cases, nil
+}
+
+// gone returns the people of a source who were deleted by one of the keys.
+func (t *tx) gone(source string, keys []bridge.Key) (people []string, err error) {
+	args, pairs := []any{source}, []string{}
 	for _, k := range keys[:min(len(keys), maxWhere)] {
 		args = append(args, string(k.Attribute), k.Value)
-		query += fmt.Sprintf(` UNION SELECT person FROM gone_keys WHERE source = $1 AND attribute = $%d AND value = $%d`,
-			len(args)-1, len(args))
+		pairs = append(pairs, fmt.Sprintf("($%d, $%d)", len(args)-1, len(args)))
 	}
-	return t.listCases(query+`) ORDER BY opened DESC, id DESC`+t.forUpdate(), args...)
+	if len(pairs) == 0 {
+		return nil, nil
+	}
+	err = t.each(`SELECT DISTINCT person FROM gone_keys WHERE source = $1 AND (attribute, value) IN (VALUES `+
+		strings.Join(pairs, ", ")+`)`, args, func(r scanner) error {
+		var id string
+		err := r.Scan(&id)
+		people = append(people, id)
+		return err
+	})
+	return people, err
 }
 
 func (t *tx) OpenCases(n int) ([]bridge.Case, error) {
