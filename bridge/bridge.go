@@ -67,6 +67,7 @@ func New(o Options) *Bridge {
 	if b.watch == nil {
 		b.watch = blind{}
 	}
+	b.watch = chronicle{b.watch, b.log}
 	b.doors.Store(&map[string]*door{})
 	return b
 }
@@ -132,3 +133,24 @@ type blind struct{}
 func (blind) Attempted(string, Effect, string, time.Duration) {}
 func (blind) Settled(Action)                                  {}
 func (blind) CaseSettled(Case, time.Duration)                 {}
+
+// chronicle writes into our own log, for whoever runs exeunt, what becomes of
+// each case: its id and the source's request, and no name.
+type chronicle struct {
+	Observer
+	log zerolog.Logger
+}
+
+func (w chronicle) Settled(a Action) {
+	if a.State == ActionStuck {
+		w.log.Warn().Str("case", a.Case).Str("app", a.Lane.App).Str("effect", string(a.Effect)).
+			Str("problem", a.Problem).Msg("action is stuck; see exeunt case show")
+	}
+	w.Observer.Settled(a)
+}
+
+func (w chronicle) CaseSettled(c Case, took time.Duration) {
+	w.log.Info().Str("case", c.ID).Str("request", c.By.Request).Str("state", string(c.State)).
+		Int64("ms", took.Milliseconds()).Msg("departure settled")
+	w.Observer.CaseSettled(c, took)
+}

@@ -176,6 +176,10 @@ func personOf(tx Tx, source, id string) (Person, error) {
 func (b *Bridge) openCase(tx Tx, p Person, t Trigger, by Caller, now time.Time, n *news) error {
 	c := Case{ID: newID(), Source: p.Source, Person: p.ID, Handle: p.Handle, Who: p.Identifiers(),
 		Trigger: t, State: CaseOpen, By: by, Opened: now}
+	*n = append(*n, func(Observer) {
+		b.log.Info().Str("case", c.ID).Str("request", by.Request).Str("source", by.Source).
+			Str("trigger", string(t)).Msg("departure opened")
+	})
 	if !b.wanted(t) {
 		c.State, c.Closed = CaseClosed, now
 		*n = append(*n, func(o Observer) { o.CaseSettled(c, 0) })
