@@ -41,16 +41,7 @@ func (t *tx) WakeLane(l bridge.Lane, at time.Time) error {
 }
 
 func (t *tx) HoldLane(j bridge.LaneJob) error {
-	var wakeAt int64
-	err := t.get("lane", `SELECT wake_at FROM lanes WHERE app = $1 AND person = $2 AND turn = $3 AND live`+t.forUpdate(),
-		[]any{j.Lane.App, j.Lane.Person, j.Turn}, &wakeAt)
-	if bridge.IsKind(err, bridge.KindNotFound) {
-		return bridge.ErrLaneLost
-	}
-	if err != nil || wakeAt == 0 {
-		return err
-	}
-	return t.turn(j, `UPDATE lanes SET wake_at = 0 WHERE app = $1 AND person = $2 AND turn = $3`)
+	return t.turn(j, `UPDATE lanes SET wake_at = 0 WHERE app = $1 AND person = $2 AND turn = $3 AND live`)
 }
 
 func (t *tx) SnoozeLane(j bridge.LaneJob, at time.Time) error {
