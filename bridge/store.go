@@ -128,7 +128,6 @@ type LogTx interface {
 type LaneJob struct {
 	Lane Lane
 	Turn int64 // rises each time the lane is handed to a new job
-	Ref  any   // the store's own; bridge passes it back
 }
 
 // ErrLaneLost says that a lane was handed to another job.

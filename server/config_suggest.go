@@ -3,6 +3,8 @@ package server
 import (
 	"slices"
 	"strings"
+
+	"github.com/exeunt/exeunt/bridge"
 )
 
 // suggest says which of the known words was probably meant, or lists them.
@@ -13,7 +15,7 @@ func suggest(word string, known []string) string {
 		if len(word) > 64 {
 			break // nobody meant that
 		}
-		if n := distance(strings.ToLower(word), k); n < bestAt || n == bestAt && best == "" {
+		if n := bridge.Edits(strings.ToLower(word), k); n < bestAt || n == bestAt && best == "" {
 			best, bestAt = k, n
 		}
 	}
@@ -21,30 +23,4 @@ func suggest(word string, known []string) string {
 		return "did you mean " + best + "?"
 	}
 	return "known are " + strings.Join(known, ", ")
-}
-
-// distance is the number of letters to add, drop, change or swap with their
-// neighbour to make b of a (optimal string alignment).
-func distance(a, b string) int {
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		rows[i][0] = i
-	}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(a)][len(b)]
 }

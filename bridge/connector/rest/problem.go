@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/exeunt/exeunt/bridge"
 )
 
 // Pos is a place in a recipe; lines and columns count from 1.
@@ -64,7 +66,7 @@ func join(path, key string) string {
 func meant(word string, known []string) string {
 	best, distance := "", 3
 	for _, k := range known {
-		if d := edits(strings.ToLower(word), strings.ToLower(k)); d < distance && d < len(k) {
+		if d := bridge.Edits(strings.ToLower(word), strings.ToLower(k)); d < distance && d < len(k) {
 			best, distance = k, d
 		}
 	}
@@ -75,31 +77,4 @@ func meant(word string, known []string) string {
 		return "; none is known here"
 	}
 	return "; known are " + strings.Join(known, ", ")
-}
-
-// edits counts the letters to insert, remove, replace or swap with their
-// neighbour to make b of a.
-func edits(a, b string) int {
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		rows[i][0] = i
-	}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			d := min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				d = min(d, rows[i-2][j-2]+1)
-			}
-			rows[i][j] = d
-		}
-	}
-	return rows[len(a)][len(b)]
 }
