@@ -12,11 +12,13 @@ import (
 type binder struct {
 	lookup func(name string) []*attribute
 	words  bool // booleans may be compared with "True" and "False"
+	parts  bool // name[…].sub may be compared
 }
 
 // bindFilter binds a filter on resources.
 func (t *resourceType) bindFilter(f *filter, m *mending) error {
-	return binder{t.resolve, m.may(stringBooleans)}.bind(f)
+	lookup := func(name string) []*attribute { return m.resolve(t, name) }
+	return binder{lookup, m.may(stringBooleans), m.may(partOfSelected)}.bind(f)
 }
 
 // bindValues binds a filter on the values of one complex attribute.
@@ -78,6 +80,9 @@ func (b binder) bind(f *filter) error {
 func (b binder) has(f *filter, a *attribute) error {
 	if !a.complex() || a.extension {
 		return fault(scimerrors.ScimTypeInvalidFilter, "%s has no values to select", a.name)
+	}
+	if f.part && !b.parts {
+		return fault(scimerrors.ScimTypeInvalidFilter, "compare within the brackets: %s[… and …]", a.name)
 	}
 	if err := b.within(a).bind(f.left); err != nil {
 		return err

@@ -8,6 +8,7 @@
 //	handler.go    New: routes, methods, media types; who is asking
 //	decode.go     bytes -> maps, within limits; no key twice
 //	dialect.go    Dialect and its mends: what clients send -> what they mean
+//	clients.go    who is speaking, where nobody said so: requests -> Dialect
 //	mends.go      the mends themselves, each a small pure function
 //	schema.go     the definitions, indexed; paths -> attributes
 //	clean.go      values -> the form their definition demands, or an error

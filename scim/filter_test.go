@@ -135,7 +135,7 @@ func TestPlan(t *testing.T) {
 	} {
 		f, err := parseFilter(filter, Limits{}.orDefault())
 		if err == nil {
-			err = users.bindFilter(f, newMending(Strict, mends()))
+			err = users.bindFilter(f, newMending(Generic, mends()))
 		}
 		if err != nil {
 			t.Fatal(filter, err)

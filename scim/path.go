@@ -42,7 +42,7 @@ func (t *resourceType) parsePath(s string, m *mending, l Limits) (target, error)
 		return target{}, fault(scimerrors.ScimTypeInvalidPath, "the path is longer than %d bytes", l.Filter)
 	}
 	name, selection, selected := strings.Cut(s, "[")
-	path := t.resolve(name)
+	path := m.resolve(t, name)
 	if path == nil {
 		return target{}, fault(scimerrors.ScimTypeInvalidPath, "there is no attribute %.100q", name)
 	}
@@ -99,6 +99,9 @@ func (t *resourceType) operations(body map[string]any, m *mending, l Limits) ([]
 		}
 		ops = append(ops, more...)
 	}
+	if len(ops) == 0 && slices.ContainsFunc(list, func(e any) bool { return namesForeign(t, e) }) {
+		return nil, fault(scimerrors.ScimTypeInvalidPath, "there is no such extension here") // else nothing would be done, and answered 200
+	}
 	return ops, nil
 }
 
@@ -118,6 +121,9 @@ func (t *resourceType) operation(object map[string]any, m *mending, l Limits) ([
 		s, ok := path.(string)
 		if !ok {
 			return nil, fault(scimerrors.ScimTypeInvalidPath, "path must be a string")
+		}
+		if m.may(unknownExtension) && foreign(t, s) {
+			return nil, nil
 		}
 		to, err := t.parsePath(s, m, l)
 		if err != nil {
@@ -140,6 +146,9 @@ func (t *resourceType) operation(object map[string]any, m *mending, l Limits) ([
 	slices.Sort(attributes)
 	ops := make([]operation, 0, len(whole))
 	for _, name := range attributes {
+		if m.may(unknownExtension) && foreign(t, name) {
+			continue
+		}
 		to, err := t.parsePath(name, m, l)
 		if err != nil {
 			return nil, err
