@@ -29,7 +29,7 @@ type Config struct {
 // SourceConfig is an HR system or IdP that may speak to us.
 type SourceConfig struct {
 	Token   Secrets `yaml:"token" jsonschema_description:"Bearer token it may use, by reference; a list of two while one replaces the other. exeunt token new makes more"`
-	Dialect string  `yaml:"dialect" jsonschema:"default=generic" jsonschema_description:"How it speaks SCIM; generic understands all known forms"`
+	Dialect string  `yaml:"dialect" jsonschema:"default=auto" jsonschema_description:"How it speaks SCIM: its identity provider; auto recognises it, generic is any, strict mends nothing"`
 }
 
 // Secrets is one reference, or a list of them.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,6 +33,7 @@ type running struct {
 
 	config   server.Config // as it is in force
 	dialects atomic.Pointer[map[string]scim.Dialect]
+	heard    sync.Map // spoken: of which a line was logged
 	log      zerolog.Logger
 
 	http   *http.Server
@@ -76,7 +78,7 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	r.config = config
 	r.setDialects(config)
 	r.front = server.New(server.Options{
-		SCIM: r.scim(), Operations: r.bridge, Store: r.store, Tokens: r.store, Console: console,
+		SCIM: r.scim(metrics), Operations: r.bridge, Store: r.store, Tokens: r.store, Console: console,
 		Checkpoint: r.notary.newest, Sign: r.notary.sign, Metrics: metrics, Logger: log,
 		Ready: []server.Readiness{
 			{Name: "store", Check: func(ctx context.Context) error {
@@ -112,12 +114,17 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	return r, nil
 }
 
-func (r *running) scim() http.Handler {
+func (r *running) scim(metrics *server.Metrics) http.Handler {
 	o := scim.Options{People: r.bridge, Groups: r.bridge, Memberships: r.bridge,
 		Dialect: func(source string) scim.Dialect { return (*r.dialects.Load())[source] },
-		Limits:  scim.Limits{Body: 64 << 20}, // the front has bounded it already
-		Report: func(q *http.Request, err error) {
+		Heard: func(q *http.Request, d scim.Dialect) {
 			caller, _ := bridge.CallerFrom(q.Context()) // the front has let it in
+			metrics.Heard(caller.Source, d)
+			r.noteHeard(spoken{caller.Source, d})
+		},
+		Limits: scim.Limits{Body: 64 << 20}, // the front has bounded it already
+		Report: func(q *http.Request, err error) {
+			caller, _ := bridge.CallerFrom(q.Context())
 			r.log.Error().Str("request", caller.Request).Str("source", caller.Source).Err(err).Msg("internal error")
 		}}
 	if url := r.config.PublicURL; url != "" {
@@ -129,9 +136,25 @@ func (r *running) scim() http.Handler {
 func (r *running) setDialects(config server.Config) {
 	m := map[string]scim.Dialect{}
 	for name, s := range config.Sources {
-		m[name] = cmp.Or(scim.Dialect(s.Dialect), scim.Generic)
+		m[name] = cmp.Or(scim.Dialect(s.Dialect), scim.Auto)
 	}
 	r.dialects.Store(&m)
+}
+
+// spoken is that a source was heard to speak a dialect.
+type spoken struct {
+	source  string
+	dialect scim.Dialect
+}
+
+// noteHeard logs, once, as what a source without a named dialect was recognised.
+func (r *running) noteHeard(s spoken) {
+	if s.dialect == scim.Generic || (*r.dialects.Load())[s.source] != scim.Auto {
+		return
+	}
+	if _, known := r.heard.LoadOrStore(s, true); !known {
+		r.log.Info().Str("source", s.source).Str("dialect", string(s.dialect)).Msg("source recognised")
+	}
 }
 
 // apply brings another configuration into force while everything runs. What is
