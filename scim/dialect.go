@@ -31,7 +31,8 @@ const (
 	anySchemas       leave = 1 << iota // messages may name wrong schemas, or none
 	noOperations                       // a PATCH may have none
 	readOnlyInside                     // path-less PATCH values may repeat id, meta, groups
-	createMissing                      // PATCH creates the value that its path selects in vain
+	addMissing                         // PATCH adds the value that its path selects in vain
+	createMissing                      // and so it does where it should replace one
 	stringBooleans                     // filters may compare booleans with "True"
 	partOfSelected                     // filters may be of the form name[…].sub op value
 	unknownExtension                   // PATCH may name extensions that we do not have

@@ -55,6 +55,11 @@ func mends() []mend {
 			recorded: "entra/004-deactivate-list.txt",
 			value:    oneInList,
 		}, {
+			name:     "wrapped-value",
+			why:      "Entra's jobs from before 2019 write every value as a list of one reference, with $ref and value.",
+			recorded: "entra/021-old-values.txt",
+			value:    wrappedValue,
+		}, {
 			name:     "string-boolean",
 			why:      "Entra sends active and primary as \"True\" and \"False\" by default.",
 			recorded: "entra/001-deactivate-string.txt",
@@ -84,6 +89,11 @@ func mends() []mend {
 			why:      "OneLogin's default template sends emails as one object.",
 			recorded: "onelogin/001-create.txt",
 			value:    oneForList,
+		}, {
+			name:     "add-selected",
+			why:      "Entra adds addresses[type eq \"work\"].locality where there is no such address yet, and so builds it.",
+			recorded: "entra/020-add-selected.txt",
+			leave:    addMissing,
 		}, {
 			name:     "create-selected",
 			why:      "Entra replaces emails[type eq \"work\"].value whether there is such a value or not.",
@@ -165,6 +175,16 @@ func bareExtension(t *resourceType, name string) (path []*attribute) {
 func oneInList(a *attribute, v any) any {
 	if list, ok := v.([]any); ok && !a.multi && len(list) == 1 {
 		return list[0]
+	}
+	return v
+}
+
+// wrappedValue reads a reference where a simple value belongs as its value.
+func wrappedValue(a *attribute, v any) any {
+	wrap, _ := v.(map[string]any)
+	inner, ok := wrap["value"]
+	if _, ref := wrap["$ref"]; ok && ref && len(wrap) == 2 && !a.multi && !a.complex() {
+		return inner
 	}
 	return v
 }
