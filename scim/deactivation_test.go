@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// form is a request by which somebody left in a recording.
-type form struct {
+// departure is a request by which somebody left in a recording.
+type departure struct {
 	client       Dialect
 	file, method string
 	query, body  string
@@ -22,8 +22,8 @@ type form struct {
 	header       http.Header
 }
 
-// forms are all of them.
-func forms(t *testing.T) (all []form) {
+// departures are all of them.
+func departures(t *testing.T) (all []departure) {
 	files, _ := filepath.Glob(recordings + "/*/*.txt")
 	for _, file := range files {
 		client := Dialect(filepath.Base(filepath.Dir(file)))
@@ -34,7 +34,7 @@ func forms(t *testing.T) (all []form) {
 			r.Body = io.NopCloser(bytes.NewReader(body))
 			before := len(d.left)
 			if inner.ServeHTTP(w, r); len(d.left) > before {
-				all = append(all, form{client, file, r.Method, r.URL.RawQuery, string(body), r.URL.ForceQuery, r.Header})
+				all = append(all, departure{client, file, r.Method, r.URL.RawQuery, string(body), r.URL.ForceQuery, r.Header})
 			}
 		})
 		if err := replay(file, d); err != nil {
@@ -49,7 +49,7 @@ func forms(t *testing.T) (all []form) {
 // client's own; in every other they leave too, or it is refused and nothing
 // has happened.
 func TestDeactivations(t *testing.T) {
-	all := forms(t)
+	all := departures(t)
 	from := map[Dialect]int{}
 	for _, f := range all {
 		from[f.client]++
@@ -90,7 +90,7 @@ func TestDeactivations(t *testing.T) {
 		}
 	}
 	if len(all) < 30 {
-		t.Errorf("%d forms", len(all))
+		t.Errorf("%d departures", len(all))
 	}
 }
 

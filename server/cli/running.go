@@ -115,7 +115,7 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 }
 
 func (r *running) scim(metrics *server.Metrics) http.Handler {
-	o := scim.Options{People: r.bridge, Groups: r.bridge, Memberships: r.bridge,
+	o := scim.Options{People: r.bridge, Groups: r.bridge, Reader: r.bridge,
 		Dialect: func(source string) scim.Dialect { return (*r.dialects.Load())[source] },
 		Heard: func(q *http.Request, d scim.Dialect) {
 			caller, _ := bridge.CallerFrom(q.Context()) // the front has let it in
