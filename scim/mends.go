@@ -92,7 +92,7 @@ func mends() []mend {
 		}, {
 			name:     "add-selected",
 			why:      "Entra adds addresses[type eq \"work\"].locality where there is no such address yet, and so builds it.",
-			recorded: "entra/020-add-selected.txt",
+			recorded: "entra/023-add-selected.txt",
 			leave:    addMissing,
 		}, {
 			name:     "create-selected",
