@@ -32,8 +32,8 @@ func signs() []sign {
 			request: calls("okta scim client")},
 		{client: Google, what: "`User-Agent: Google-Auto-Provisioning`", known: "captured", recorded: "google/001-create.txt",
 			request: calls("google-auto-provisioning")},
-		{client: Entra, what: "the flag `aadOptscim062020` in the query", known: "inferred", recorded: "entra/018-flag.txt",
-			request: func(r *http.Request) bool { return strings.Contains(r.URL.RawQuery, "aadOptscim062020") }},
+		{client: Entra, what: "a flag in the query: `aadOptscim062020`, `AzureAdScimPatch062020` or `AzureAdScimPatch2017`", known: "inferred",
+			recorded: "entra/018-flag.txt", request: flagged},
 		{client: OneLogin, what: "no `User-Agent`, and a URL that ends with `?` or `&`", known: "captured", recorded: "onelogin/005-wire.txt",
 			request: endsOpen},
 		{client: Entra, what: "operations called `Add`, `Replace` or `Remove`", known: "documented", recorded: "entra/001-deactivate-string.txt",
@@ -49,6 +49,17 @@ func signs() []sign {
 // calls sees that a client calls itself so, in whatever case.
 func calls(name string) func(*http.Request) bool {
 	return func(r *http.Request) bool { return strings.HasPrefix(strings.ToLower(r.UserAgent()), name) }
+}
+
+// flagged sees what Entra has its users put at the end of the tenant's URL.
+func flagged(r *http.Request) bool {
+	for part := range strings.SplitSeq(r.URL.RawQuery, "&") {
+		switch name, _, _ := strings.Cut(part, "="); strings.ToLower(name) {
+		case "aadoptscim062020", "azureadscimpatch062020", "azureadscimpatch2017":
+			return true
+		}
+	}
+	return false
 }
 
 // endsOpen sees a query that ends where OneLogin would have put more.
