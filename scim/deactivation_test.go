@@ -232,6 +232,28 @@ func (c *chooser) hold(t *testing.T) {
 	}
 }
 
+// Whoever is new is active unless that is denied, and it is refused to make
+// somebody of whom it is not clear. Nobody leaves by being new.
+func TestActiveOnPost(t *testing.T) {
+	for _, dialect := range Dialects() {
+		for _, v := range slices.Concat(lies, truths, unclear, []string{""}) {
+			d := newDoor(t, dialect)
+			body := `{"schemas":["` + urnUser + `"],"userName":"somebody"}`
+			if v != "" {
+				body = strings.TrimSuffix(body, "}") + `,"active":` + v + "}"
+			}
+			a := d.send("POST", "/Users", body)
+			silent, literal := v == "" || v == "null" || v == "[null]" && dialect != Strict, v == "true" || v == "false"
+			refused := !silent && (slices.Contains(unclear, v) || dialect == Strict && !literal)
+			switch {
+			case refused && (a.status != 400 || len(d.people) > 0),
+				!refused && (a.status != 201 || d.people[0].Active == slices.Contains(lies, v)), len(d.left) > 0:
+				t.Errorf("%s in %s: %d %s", v, dialect, a.status, a.raw)
+			}
+		}
+	}
+}
+
 func TestSaidIsDone(t *testing.T) {
 	dice := rand.New(rand.NewPCG(1, 2))
 	doors := map[Dialect]*door{}
