@@ -76,7 +76,7 @@ type Options struct {
 	Groups Groups
 	Reader Reader
 
-	// Dialect says how a source's client speaks; nil: Auto, for all.
+	// Dialect says how a source's client speaks; nil: Generic, for all.
 	Dialect func(source string) Dialect
 	// Heard is told in which dialect each request was read, which is news where
 	// the source's is Auto; may be nil.
@@ -97,7 +97,7 @@ const Mount = "/scim/v2"
 // bridge.Caller, a source. It is safe for concurrent use.
 func New(o Options) http.Handler {
 	if o.Dialect == nil {
-		o.Dialect = func(string) Dialect { return Auto }
+		o.Dialect = func(string) Dialect { return Generic }
 	}
 	if o.BaseURL == nil {
 		o.BaseURL = ownURL
