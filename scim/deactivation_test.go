@@ -189,6 +189,7 @@ func (c *chooser) tell(strict bool) (method, body string, s said) {
 		if c.of([]string{"path", "pathless"}) == "path" {
 			ops = append(ops, fmt.Sprintf(`{"op":"%s","path":%s,"value":%s}`, op, quoted, v))
 		} else {
+			s.strange = s.strange || strict && strings.ContainsAny(name, ".:")
 			ops = append(ops, fmt.Sprintf(`{"op":"%s","value":{%s:%s}}`, op, quoted, v))
 		}
 	}

@@ -30,6 +30,7 @@ type leave int
 const (
 	anySchemas       leave = 1 << iota // messages may name wrong schemas, or none
 	noOperations                       // a PATCH may have none
+	pathsInside                        // path-less PATCH values may name parts of attributes
 	readOnlyInside                     // path-less PATCH values may repeat id, meta, groups
 	addMissing                         // PATCH adds the value that its path selects in vain
 	createMissing                      // and so it does where it should replace one

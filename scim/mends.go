@@ -45,6 +45,11 @@ func mends() []mend {
 			recorded: "entra/011-no-operations.txt",
 			leave:    noOperations,
 		}, {
+			name:     "inner-paths",
+			why:      "Entra with aadOptscim062020 writes name.givenName, or an attribute with its URN, as a name in a value without a path.",
+			recorded: "entra/003-deactivate-pathless.txt",
+			leave:    pathsInside,
+		}, {
 			name:     "inner-read-only",
 			why:      "Okta repeats the id in the value when it renames a group.",
 			recorded: "okta/005-group-rename.txt",

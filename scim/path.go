@@ -153,6 +153,9 @@ func (t *resourceType) operation(object map[string]any, m *mending, l Limits) ([
 		if err != nil {
 			return nil, err
 		}
+		if t.top[strings.ToLower(name)] == nil && !m.may(pathsInside) {
+			return nil, fault(scimerrors.ScimTypeInvalidPath, "without a path, value has whole attributes; %.100q is a path", name)
+		}
 		if a := to.path[0]; a.name == "schemas" || a.mutability == "readOnly" && m.may(readOnlyInside) {
 			continue
 		}
