@@ -20,14 +20,14 @@ import (
 )
 
 const (
-	keysGetOld  = time.Hour        // then they are fetched again, and go on being good
-	keysTooOld  = 24 * time.Hour   // then they are good for nothing: the issuer may have withdrawn them
-	askAgain    = time.Minute      // the least time between two fetches, whatever was sent to us
-	askSooner   = 10 * time.Second // the same while there are no keys at all
-	fetchLimit  = 5 * time.Second  // for one document
-	maxKeys     = 64               // of one issuer
-	maxWaiting  = 64               // requests that wait for one fetch
-	smallestRSA = 2048             // bits (RFC 7518, section 3.3)
+	keysGetOld  = time.Hour       // then they are fetched again, and go on being good
+	keysTooOld  = 24 * time.Hour  // then they are good for nothing: the issuer may have withdrawn them
+	askAgain    = time.Minute     // the least time between two fetches, whatever was sent to us
+	askSooner   = 5 * time.Second // the same while there are no keys at all
+	fetchLimit  = 5 * time.Second // for one document
+	maxKeys     = 64              // of one issuer
+	maxWaiting  = 64              // requests that wait for one fetch
+	smallestRSA = 2048            // bits (RFC 7518, section 3.3)
 )
 
 // issuer is who signs access tokens, as far as its keys are known. They are
@@ -57,7 +57,7 @@ func (unreachable) Error() string { return "the issuer's keys cannot be had" }
 
 // find returns the keys with which a token of that kid and alg may be signed,
 // and when they were fetched; only such as were fetched after a time. None: the
-// issuer has no such key. The error is [unreachable], or that of ctx.
+// issuer has no such key. The error is [unreachable].
 func (i *issuer) find(ctx context.Context, kid string, alg jose.SignatureAlgorithm, after time.Time) ([]jose.JSONWebKey, time.Time, error) {
 	for ctx.Err() == nil {
 		i.mu.Lock()
@@ -103,7 +103,7 @@ func (i *issuer) find(ctx context.Context, kid string, alg jose.SignatureAlgorit
 			return nil, time.Time{}, unreachable{wait}
 		}
 	}
-	return nil, time.Time{}, ctx.Err()
+	return nil, time.Time{}, unreachable{time.Second} // nobody waits for this answer
 }
 
 // meet fetches the keys if nobody has tried yet.

@@ -388,7 +388,7 @@ func TestJWTKeys(t *testing.T) {
 		return res
 	}
 	a.down.Store(true)
-	if res := expect("the issuer is down from the start", first, 503, 0); res.Header.Get("Retry-After") != "10" {
+	if res := expect("the issuer is down from the start", first, 503, 0); res.Header.Get("Retry-After") != "5" {
 		t.Errorf("Retry-After: %q", res.Header.Get("Retry-After"))
 	}
 	a.down.Store(false)
@@ -396,7 +396,7 @@ func TestJWTKeys(t *testing.T) {
 	if res, body := f.knocks(t, sign(t, first, a.saying(clock.now(), "aud", "x"), nil)); res.StatusCode != 401 {
 		t.Errorf("what is wrong anyway is not put off: %d %s", res.StatusCode, body)
 	}
-	clock.passes(10 * time.Second)
+	clock.passes(5 * time.Second)
 	expect("it is back", first, 200, 1)
 	expect("keys are kept", first, 200, 1)
 
