@@ -27,8 +27,10 @@ func newDiscovery(l Limits, types ...*resourceType) discovery {
 		"bulk":           map[string]any{"supported": false, "maxOperations": 0, "maxPayloadSize": 0},
 		"filter":         map[string]any{"supported": true, "maxResults": l.Results},
 		"changePassword": no,
-		"sort":           no,
+		"sort":           yes,
 		"etag":           yes,
+		"pagination": map[string]any{"cursor": true, "index": true, "defaultPaginationMethod": "index", // RFC 9865, section 4
+			"defaultPageSize": l.Page, "maxPageSize": l.Results},
 	}}
 	for _, t := range types {
 		about := map[string]any{"schemas": []any{urnResourceType}, "id": t.name, "name": t.name,

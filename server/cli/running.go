@@ -118,7 +118,7 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 }
 
 func (r *running) scim() http.Handler {
-	o := scim.Options{People: r.bridge, Groups: r.bridge, Memberships: r.bridge,
+	o := scim.Options{People: r.bridge, Groups: r.bridge, Reader: r.bridge,
 		Dialect: func(source string) scim.Dialect { return (*r.dialects.Load())[source] },
 		Schemes: func(source string) []scim.Scheme { return r.front.Schemes(source) },
 		Limits:  scim.Limits{Body: 64 << 20}, // the front has bounded it already
