@@ -47,6 +47,20 @@ func (b *Bridge) Memberships(ctx context.Context, ids ...string) (m map[string][
 	return m, err
 }
 
+// CaseStates returns, by id, where the departures stand of those of the calling
+// source's people who have left and not come back.
+func (b *Bridge) CaseStates(ctx context.Context, ids ...string) (states map[string]CaseState, err error) {
+	c, err := source(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = b.store.View(ctx, func(tx Tx) error {
+		states, err = tx.CaseStates(c.Source, ids...)
+		return err
+	})
+	return states, err
+}
+
 // AddPerson stores a new person of the calling source and returns it with ID,
 // Handle, Version and times set. KindConflict if the user name is taken.
 func (b *Bridge) AddPerson(ctx context.Context, p Person) (Person, error) {

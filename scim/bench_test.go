@@ -50,7 +50,7 @@ func benchmark(b *testing.B, method, path string, bodies ...string) {
 	s := &steady{directory: newDirectory()}
 	ctx := bridge.WithCaller(context.Background(), bridge.Caller{Source: "idp"})
 	s.p, _ = s.directory.AddPerson(ctx, bridge.Person{UserName: "bjensen@example.com", Active: true})
-	h := New(Options{People: s, Groups: s, Memberships: s,
+	h := New(Options{People: s, Groups: s, Memberships: s, Departures: s,
 		BaseURL: func(*http.Request) string { return "https://exeunt.example/scim/v2" }})
 	put := httptest.NewRequest("PUT", "/Users/1", strings.NewReader(bjensen)).WithContext(ctx)
 	h.ServeHTTP(httptest.NewRecorder(), put)

@@ -41,6 +41,13 @@ type Memberships interface {
 	Members(ctx context.Context, group, after string, limit int) ([]bridge.Member, error)
 }
 
+// Departures says what became of people who left.
+type Departures interface {
+	// CaseStates returns, by id, where the departures stand of those people who
+	// have left and not come back.
+	CaseStates(ctx context.Context, ids ...string) (map[string]bridge.CaseState, error)
+}
+
 // Limits bound what one request may ask for. Zero fields mean the default.
 type Limits struct {
 	Body       int64 // bytes of a body: 1 MiB
@@ -74,11 +81,12 @@ func (l Limits) orDefault() Limits {
 	return l
 }
 
-// Options is what a handler needs. *bridge.Bridge is all of the first three.
+// Options is what a handler needs. *bridge.Bridge is all of the first four.
 type Options struct {
 	People      People
 	Groups      Groups
 	Memberships Memberships
+	Departures  Departures
 
 	// Dialect says how a source's client speaks; nil: Generic, for all.
 	Dialect func(source string) Dialect

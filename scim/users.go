@@ -20,12 +20,25 @@ func (q *request) formPeople(shows projection, people ...bridge.Person) ([]store
 	for i, p := range people {
 		out[i] = formPerson(p)
 	}
-	if len(people) == 0 || !shows.shows(q.user.belongs) {
+	states, groups := shows.asks(q.user.caseState), shows.shows(q.user.belongs)
+	if len(people) == 0 || !states && !groups {
 		return out, nil
 	}
 	ids := make([]string, len(people))
 	for i, p := range people {
 		ids[i] = p.ID
+	}
+	if states {
+		of, err := q.Departures.CaseStates(q.Context(), ids...)
+		if err != nil {
+			return nil, err
+		}
+		for i, p := range people {
+			out[i].caseState = string(of[p.ID])
+		}
+	}
+	if !groups {
+		return out, nil
 	}
 	in, err := q.Memberships.Memberships(q.Context(), ids...)
 	if err != nil {

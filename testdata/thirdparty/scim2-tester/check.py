@@ -1,0 +1,34 @@
+"""Runs scim2-tester against a SCIM server and prints each result as one line of JSON.
+
+    SCIM_URL    where the server's resources are, such as http://127.0.0.1:8080/scim/v2
+    SCIM_TOKEN  the bearer token
+
+It judges nothing: whoever runs it reads the lines. The server is described by what it publishes itself, so
+that every attribute of every schema is tried.
+"""
+
+import json
+import os
+import sys
+
+import httpx2
+from scim2_client.engines.httpx2 import SyncSCIMClient
+from scim2_tester import check_server
+
+with httpx2.Client(
+    base_url=os.environ["SCIM_URL"],
+    headers={"Authorization": "Bearer " + os.environ["SCIM_TOKEN"]},
+    timeout=30,
+    trust_env=False,
+) as client:
+    for result in check_server(SyncSCIMClient(client)):
+        line = {
+            "status": result.status.name,
+            "check": result.title,
+            "about": result.resource_type,
+            "reason": result.reason,
+        }
+        if result.status.name != "SUCCESS":
+            line["data"] = repr(result.data)[:2000]
+        json.dump(line, sys.stdout)
+        print()
