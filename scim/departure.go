@@ -24,9 +24,12 @@ func departureSchema() schema.Schema {
 		Description: optional.NewString("What is known of a person's departure. It is kept and returned; nothing acts on it yet."),
 		Attributes: []schema.CoreAttribute{
 			schema.SimpleCoreAttribute(schema.SimpleDateTimeParams(schema.DateTimeParams{Name: "contractEnd",
-				Description: optional.NewString("When the contract ends. Without an offset it is meant in timeZone, or in UTC if there is none. Nothing acts on it yet.")})),
-			str("timeZone", "The person's time zone by its name in the IANA database, such as Europe/Berlin."),
-			str("lastWorkingDay", "The last day on which the person works, as YYYY-MM-DD. Nothing acts on it yet."),
+				Description: optional.NewString("When the contract ends. Without an offset it is meant in timeZone, or in UTC if there is none. " +
+					"The year 9999 says that no end is agreed. Nothing acts on it yet.")})),
+			str("timeZone", "The person's time zone by its name in the IANA database; any of them, not only the canonical values.",
+				"UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo"),
+			str("lastWorkingDay", "The last day on which the person works, as YYYY-MM-DD. The year 9999 says that it is not known. Nothing acts on it yet.",
+				"9999-12-31"),
 			str("employmentType", "How the person is employed. Other words than the canonical ones are kept as they are.",
 				"employee", "contractor", "temporary", "intern", "external"),
 			schema.SimpleCoreAttribute(schema.SimpleBooleanParams(schema.BooleanParams{Name: "legalHold",
@@ -38,6 +41,19 @@ func departureSchema() schema.Schema {
 				CanonicalValues: []string{"open", "running", "stuck", "closed", "cancelled"}})),
 		},
 	}
+}
+
+// describeDeparture is the extension's schema as it is published, with what the
+// library has no room for: a canonical value of a date. It is the one by which
+// HR systems say that there is no end; and whoever builds values out of
+// schemas, as test suites do, sees what a date looks like.
+func describeDeparture(about map[string]any) map[string]any {
+	for _, a := range about["attributes"].([]any) {
+		if a := a.(map[string]any); a["name"] == "contractEnd" {
+			a["canonicalValues"] = []any{"9999-12-31T23:59:59Z"}
+		}
+	}
+	return about
 }
 
 // formDeparture says what a schema has no words for.
