@@ -215,4 +215,5 @@ func TestCaseState(t *testing.T) {
 	d.send("GET", "/Users/"+leaves+"?attributes="+urnDeparture+","+urnDeparture+":caseState", "").
 		want(200, `{"`+urnDeparture+`":{"legalHold":true,"caseState":"`+string(bridge.CaseRunning)+`"}}`)
 	d.send("GET", "/Users?filter="+urnDeparture+":caseState+eq+%22running%22", "").fault(400, "invalidFilter")
+	d.send("GET", "/Users?sortBy="+urnDeparture+":caseState", "").fault(400, "invalidPath")
 }

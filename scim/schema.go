@@ -68,6 +68,8 @@ type resourceType struct {
 	required  []*attribute
 	fixed     [][]*attribute // the ways to what is immutable
 	reserved  [][]*attribute // the ways to what is stored, and returned on request only
+
+	shelf
 }
 
 func userType() *resourceType {
@@ -77,7 +79,9 @@ func userType() *resourceType {
 	t.index("userName", bridge.ByUserName)
 	t.index("emails", bridge.ByEmail)
 	t.top["emails"].value().index = bridge.ByEmail
-	t.belongs.computed = true
+	t.active.index = bridge.ByActive
+	t.belongs.computed, t.belongs.value().index = true, bridge.ByGroup
+	t.shelf, t.ordered = people(), t.top["username"]
 	t.setApart()
 	return t
 }
@@ -85,7 +89,8 @@ func userType() *resourceType {
 func groupType() *resourceType {
 	t := newResourceType("Group", "/Groups", "A group of people and groups.", groupSchema())
 	t.belongs = t.top["members"]
-	t.belongs.computed = true
+	t.belongs.computed, t.belongs.value().index = true, bridge.ByMember
+	t.shelf, t.ordered = groups(), t.top["displayname"]
 	t.setApart()
 	return t
 }
@@ -159,6 +164,8 @@ func newResourceType(name, endpoint, about string, core schema.Schema, extension
 	schemas := t.top["schemas"]
 	schemas.exact, schemas.returned, schemas.mutability = true, "always", "readOnly" // computed from what there is
 	t.index("id", bridge.ByID)
+	t.top["meta"].subs["created"].index = bridge.ByCreated
+	t.top["meta"].subs["lastmodified"].index = bridge.ByModified
 	t.index("externalId", bridge.ByExternalID)
 	t.index("displayName", bridge.ByDisplayName)
 	for _, a := range t.top {
