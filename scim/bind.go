@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	scimerrors "github.com/elimity-com/scim/errors"
+
+	"github.com/exeunt/exeunt/bridge"
 )
 
 // binder looks the names in a filter up, and refuses comparisons that mean
@@ -137,7 +139,7 @@ func (b binder) comparison(f *filter, a *attribute) error {
 			return mismatch(f, a)
 		}
 		if !a.exact {
-			f.value = strings.ToLower(s)
+			f.value = bridge.Fold(s)
 		}
 	}
 	return nil

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	scimerrors "github.com/elimity-com/scim/errors"
+
+	"github.com/exeunt/exeunt/bridge"
 )
 
 // cleaner brings values that clients sent into the form that their definitions
@@ -232,7 +234,7 @@ func (a *attribute) folded(s string) string {
 	if a == nil || a.exact {
 		return s
 	}
-	return fold(s)
+	return bridge.Fold(s)
 }
 
 // primaries counts the values marked as primary.

@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 
@@ -159,6 +160,17 @@ func TestValuesRFC7643_2_4(t *testing.T) {
 	post(`"photos":[{"value":"https://x/a"},{"value":"https://x/A"}]`).want(201, `{"photos":[{},{}]}`) // references are exact
 	post(`"addresses":[{"locality":"Ulm"},{"locality":"Ulm"},{"locality":"ulm"}]`).want(201, `{"addresses":[{},{}]}`)
 	post(`"x509Certificates":[{"value":"TQ=="},{"value":"TQ"},{"value":"tq=="}]`).want(201, `{"x509Certificates":[{"value":"TQ=="},{"value":"tg=="}]}`)
+}
+
+// RFC 7644, section 5: one name, whichever way its accents are encoded, in look-ups
+// and where each resource is looked at; it is answered as it was sent.
+func TestNamesRFC7644_5(t *testing.T) {
+	d := newDoor(t, Strict)
+	d.send("POST", "/Users", `{"schemas":["`+urnUser+`"],"userName":"Zoe\u0308","nickName":"ＺＯË"}`).want(201, "")
+	for _, filter := range []string{`userName eq "ZOË"`, `nickName eq "zoë"`, `not (userName ne "zoe\u0308")`, `userName sw "zoë"`} {
+		d.send("GET", "/Users?filter="+url.QueryEscape(filter), "").want(200, `{"totalResults":1,"Resources":[{"userName":"Zoe\u0308","nickName":"ＺＯË"}]}`)
+	}
+	d.send("GET", "/Users?filter="+url.QueryEscape(`userName eq "zoe"`), "").want(200, `{"totalResults":0}`)
 }
 
 func TestDepartureExtension(t *testing.T) {

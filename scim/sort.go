@@ -144,7 +144,7 @@ func rank(a *attribute, v any) string {
 		if a.exact || a.kind == "binary" {
 			return v
 		}
-		return strings.ToLower(v)
+		return bridge.Fold(v)
 	case json.Number, int64, float64:
 		f, _ := json.Number(fmt.Sprint(v)).Float64()
 		bits := math.Float64bits(f)
