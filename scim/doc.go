@@ -10,7 +10,9 @@
 //	dialect.go    Dialect and its mends: what clients send -> what they mean
 //	mends.go      the mends themselves, each a small pure function
 //	schema.go     the definitions, indexed; paths -> attributes
+//	departure.go  our extension of User: what is known of a departure
 //	clean.go      values -> the form their definition demands, or an error
+//	simple.go     the same for simple values: dates, numbers, base64
 //	users.go      /Users
 //	groups.go     /Groups
 //	members.go    who is in a group; what a PATCH does to that

@@ -110,6 +110,33 @@ func casesOf(t *testing.T, s *store.Store) {
 	look("somebody else", bob.ID, []string{bobs.ID}, key(bridge.ByUserName, "bob"))
 }
 
+func caseStates(t *testing.T, s *store.Store) {
+	ada, bob, eve, dan := newPerson("ada"), newPerson("bob"), newPerson("eve"), newPerson("dan")
+	older, newer := newCase(ada, start), newCase(ada, start.Add(time.Hour))
+	older.State, newer.State = bridge.CaseClosed, bridge.CaseStuck
+	returned, before := newCase(bob, start.Add(time.Hour)), newCase(bob, start)
+	returned.Returned, returned.State, before.State = start.Add(2*time.Hour), bridge.CaseCancelled, bridge.CaseRunning
+	back := newCase(eve, start)
+	back.Returned = start.Add(time.Hour)
+	foreign := newCase(dan, start)
+	foreign.Source = "other"
+	putCases(t, s, newer, older, returned, before, back, foreign, newCase(newPerson("nobody asks"), start))
+	see(t, s, func(tx bridge.Tx) error {
+		got, err := tx.CaseStates(source, ada.ID, bob.ID, eve.ID, dan.ID, "unknown")
+		if diff := cmp.Diff(map[string]bridge.CaseState{ada.ID: bridge.CaseStuck, bob.ID: bridge.CaseRunning}, got); diff != "" {
+			t.Error(diff)
+		}
+		if err != nil {
+			return err
+		}
+		got, err = tx.CaseStates(source)
+		if len(got) != 0 {
+			t.Error("of nobody:", got)
+		}
+		return err
+	})
+}
+
 func openCases(t *testing.T, s *store.Store) {
 	var list []bridge.Case
 	for i := range 12 {

@@ -51,6 +51,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"WhatCannotBeStored", cannotBeStored},
 		{"Cases", cases},
 		{"CasesOfALeaverWhoComesBack", casesOf},
+		{"CaseStates", caseStates},
 		{"OpenCasesAreClaimed", openCases},
 		{"Actions", actions},
 		{"Accounts", accounts},
