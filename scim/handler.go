@@ -84,6 +84,9 @@ type Options struct {
 	// BaseURL is where the handler is mounted as clients see it, without a
 	// slash at the end; nil: the request's host, and Mount.
 	BaseURL func(r *http.Request) string
+	// Schemes are the ways in which a source may say who it is, the preferred
+	// one first; nil: with a bearer token, for all.
+	Schemes func(source string) []Scheme
 	Limits  Limits
 	// Report is told of errors whose text the caller does not see; may be nil.
 	Report func(r *http.Request, err error)
@@ -101,6 +104,9 @@ func New(o Options) http.Handler {
 	}
 	if o.BaseURL == nil {
 		o.BaseURL = ownURL
+	}
+	if o.Schemes == nil {
+		o.Schemes = func(string) []Scheme { return []Scheme{BearerToken} }
 	}
 	o.Limits = o.Limits.orDefault()
 	h := &handler{Options: o, user: userType(), group: groupType(), mendings: map[Dialect]*mending{}, signs: signs()}

@@ -187,7 +187,7 @@ func (q *request) parse(types []*resourceType, from url.Values) (x query, err er
 
 // shown is the projection that a request for one resource asks for.
 func (q *request) shown(t *resourceType) (projection, error) {
-	if q.URL.RawQuery == "" {
+	if q.URL.RawQuery == "" && len(t.reserved) == 0 {
 		return projection{t: t}, nil
 	}
 	from, err := q.query()

@@ -117,14 +117,14 @@ func (t *resourceType) operation(object map[string]any, m *mending, l Limits) ([
 	}
 	value, given := find(object, "value")
 	path := member(object, "path")
-	if path != nil {
-		s, ok := path.(string)
-		if !ok {
-			return nil, fault(scimerrors.ScimTypeInvalidPath, "path must be a string")
-		}
-		if m.may(unknownExtension) && foreign(t, s) {
-			return nil, nil
-		}
+	s, ok := path.(string)
+	if path != nil && !ok {
+		return nil, fault(scimerrors.ScimTypeInvalidPath, "path must be a string")
+	}
+	if ok && m.may(unknownExtension) && foreign(t, s) {
+		return nil, nil
+	}
+	if ok && !strings.EqualFold(s, t.urn) { // that is the resource itself
 		to, err := t.parsePath(s, m, l)
 		if err != nil {
 			return nil, err
@@ -173,7 +173,7 @@ func (t *resourceType) prepare(op string, to target, value any, given bool, m *m
 	o := operation{op: op, target: to}
 	a := to.leaf()
 	for _, on := range append(to.path[:len(to.path):len(to.path)], a) {
-		if on.mutability == "readOnly" || on.mutability == "immutable" && op != "add" {
+		if on.mutability == "readOnly" || on.mutability == "immutable" && (op == "remove" || value == nil) {
 			return o, fault(scimerrors.ScimTypeMutability, "%s cannot be changed", on.name)
 		}
 	}
@@ -200,7 +200,11 @@ func (t *resourceType) prepare(op string, to target, value any, given bool, m *m
 		return o, err
 	}
 	if a == t.active && o.value == nil {
-		return o, fault(scimerrors.ScimTypeInvalidValue, "active is true or false; it cannot be removed")
+		fit := scimerrors.ScimTypeInvalidValue
+		if op == "remove" {
+			fit = scimerrors.ScimTypeMutability // it is required (RFC 7644, section 3.5.2.2)
+		}
+		return o, fault(fit, "active is true or false; it cannot be removed")
 	}
 	if clean, ok := o.value.(map[string]any); ok && len(clean) == 0 {
 		if raw, ok := value.(map[string]any); ok && len(raw) > 0 {
