@@ -33,6 +33,7 @@ const (
 	createMissing                     // PATCH creates the value that its path selects in vain
 	stringBooleans                    // filters may compare booleans with "True"
 	answerPlainJSON                   // answers are application/json
+	looseBulkIDs                      // operations of a Bulk may lack a bulkId, or share one
 )
 
 // mend is one departure from the RFCs: who needs it, where it is recorded (under

@@ -22,6 +22,8 @@
 //	match.go      the rest, decided on a resource
 //	path.go       PATCH bodies -> operations on definitions
 //	patch.go      operations applied to a resource
+//	bulk.go       /Bulk: many operations, each as a request of its own
+//	bulkid.go     references from one to another; in which order
 //	answer.go     resources -> answers; attributes, versions, locations
 //	encode.go     maps -> bytes, keys in order
 //	discovery.go  /ServiceProviderConfig, /ResourceTypes, /Schemas
@@ -33,5 +35,5 @@
 // apply nothing.
 //
 // Deliberately absent: authentication (the caller is in the request's
-// context), sorting, bulk, /Me; the ServiceProviderConfig says so.
+// context), sorting, /Me; the ServiceProviderConfig says so.
 package scim

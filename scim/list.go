@@ -110,6 +110,9 @@ func (q *request) parse(t *resourceType, from url.Values) (x query, err error) {
 
 // shown is the projection that a request for one resource asks for.
 func (q *request) shown(t *resourceType) (projection, error) {
+	if q.part { // an answer to a Bulk has no resources in it
+		return projection{t: t, only: tree{}}, nil
+	}
 	if q.URL.RawQuery == "" {
 		return projection{t: t}, nil
 	}
