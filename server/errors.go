@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -16,10 +17,14 @@ import (
 var (
 	errUnauthorized = echo.NewHTTPError(http.StatusUnauthorized, "the credentials are missing or wrong")
 	errTooMany      = echo.NewHTTPError(http.StatusTooManyRequests, "too many requests; try again later")
-	errTooLong      = echo.NewHTTPError(http.StatusRequestEntityTooLarge, "the request body is too long")
 	errCutOff       = echo.NewHTTPError(http.StatusBadRequest, "the request body ended early or took too long")
 	errPanic        = errors.New("panic")
 )
+
+// tooLong names the limit, as RFC 7644, section 3.7.4, demands.
+func tooLong(limit int64) error {
+	return echo.NewHTTPError(http.StatusRequestEntityTooLarge, "the request body is longer than "+strconv.FormatInt(limit, 10)+" bytes (maxPayloadSize)")
+}
 
 // statusOf maps an error to an HTTP status and to what may be said about it.
 // It is the only place where that is decided for anything but SCIM resources.

@@ -67,8 +67,9 @@ type Server struct {
 // state is one set of settings and what was made of it.
 type state struct {
 	Settings
-	sources map[string]*rate.Limiter
+	sources map[string]*pace
 	slots   chan struct{} // SCIM requests under way
+	room    *room         // for their bodies
 }
 
 // New returns a server with all routes; it does not listen.
@@ -87,10 +88,10 @@ func New(o Options, s Settings) *Server {
 
 // Apply replaces the settings. Requests under way end under the old ones.
 func (s *Server) Apply(settings Settings) {
-	next := &state{Settings: settings, sources: map[string]*rate.Limiter{}}
+	next := &state{Settings: settings, sources: map[string]*pace{}, room: newRoom(settings.Limit.Body)}
 	next.slots = make(chan struct{}, settings.Limit.Queue)
 	for _, name := range settings.Knows {
-		next.sources[name] = rate.NewLimiter(rate.Limit(settings.Limit.Rate), settings.Limit.Burst)
+		next.sources[name] = &pace{Limiter: rate.NewLimiter(rate.Limit(settings.Limit.Rate), settings.Limit.Burst)}
 	}
 	s.now.Store(next)
 }

@@ -115,7 +115,8 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 func (r *running) scim() http.Handler {
 	o := scim.Options{People: r.bridge, Groups: r.bridge, Memberships: r.bridge,
 		Dialect: func(source string) scim.Dialect { return (*r.dialects.Load())[source] },
-		Limits:  scim.Limits{Body: 64 << 20}, // the front has bounded it already
+		MaxBody: func() int64 { return r.front.MaxBody() }, // the front, which is made later, has bounded it already
+		Charge:  func(ctx context.Context, n int) time.Duration { return r.front.Charge(ctx, n) },
 		Report: func(q *http.Request, err error) {
 			caller, _ := bridge.CallerFrom(q.Context()) // the front has let it in
 			r.log.Error().Str("request", caller.Request).Str("source", caller.Source).Err(err).Msg("internal error")
