@@ -100,10 +100,11 @@ func (h *hold) read(from io.Reader, announced, limit int64) ([]byte, error) {
 }
 
 // decoded is about how much memory a JSON document takes beside its text when
-// it is decoded: objects are dear. It counts what stands in strings too.
+// it is decoded: its strings once more, and objects are dear. It counts what stands
+// in strings too.
 func decoded(body []byte) int64 {
 	count := func(c string) int64 { return int64(bytes.Count(body, []byte(c))) }
-	return 384*count("{") + 64*count("[") + 64*count(",") + 32*count(":")
+	return int64(len(body)) + 384*count("{") + 64*count("[") + 64*count(",") + 32*count(":")
 }
 
 // sized reads the body before anything is done with it, so that too long a
@@ -113,6 +114,7 @@ func (s *Server) sized(next echo.HandlerFunc) echo.HandlerFunc {
 		r, now := c.Request(), s.now.Load()
 		limit := now.Limit.Body
 		if r.ContentLength > limit {
+			drain(r.Body, limit)
 			return tooLong(limit)
 		}
 		if r.Body == nil || r.ContentLength == 0 {
@@ -127,6 +129,7 @@ func (s *Server) sized(next echo.HandlerFunc) echo.HandlerFunc {
 		switch err {
 		case nil:
 		case errTooMuch:
+			drain(r.Body, limit)
 			return tooLong(limit)
 		case errNoRoom:
 			return s.tooMuch(c, "memory", time.Second)
@@ -137,6 +140,10 @@ func (s *Server) sized(next echo.HandlerFunc) echo.HandlerFunc {
 		return next(c)
 	}
 }
+
+// drain reads what nobody wants, so that a client that is at writing yet gets to
+// read why; n bytes of it, and whoever sends more finds the connection closed.
+func drain(body io.Reader, n int64) { io.CopyN(io.Discard, body, n) }
 
 // MaxBody is how many bytes the body of a SCIM request may have now.
 func (s *Server) MaxBody() int64 { return s.now.Load().Limit.Body }
