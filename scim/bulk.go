@@ -153,21 +153,24 @@ func (q *request) readErrand(e *errand, v any, strict bool) error {
 	return nil
 }
 
-// aim finds what the path of an operation means: "/Users", or "/Users/" and an
-// id or a reference to one.
+// aim finds what the path of an operation means, as route does for a request:
+// "/Users", or "/Users/" and an id or a reference to one.
 func (q *request) aim(e *errand) error {
-	path, err := url.PathUnescape(e.path)
-	if err != nil || strings.ContainsAny(e.path, "?#") {
+	if strings.ContainsAny(e.path, "?#") {
 		return fault(scimerrors.ScimTypeInvalidPath, "path must be /Users or /Groups, or one of these, a slash and an id")
 	}
 	for _, t := range []*resourceType{q.user, q.group} {
-		rest, ok := strings.CutPrefix(path, t.endpoint)
+		rest, ok := strings.CutPrefix(strings.TrimSuffix(e.path, "/"), t.endpoint)
 		if !ok || rest != "" && rest[0] != '/' {
 			continue
 		}
-		e.t, e.target = t, strings.TrimPrefix(rest, "/")
-		if e.target != "" && !legible(e.target) || strings.Contains(e.target, "/") && !strings.HasPrefix(e.target, bulkPrefix) {
-			break
+		e.t = t
+		if rest != "" {
+			id, err := url.PathUnescape(rest[1:])
+			if err != nil || !legible(id) || strings.Contains(rest[1:], "/") && !strings.HasPrefix(id, bulkPrefix) {
+				break
+			}
+			e.target = id
 		}
 		if (e.target == "") == (e.method == http.MethodPost) {
 			return nil

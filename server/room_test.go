@@ -83,7 +83,7 @@ func TestReadTakesWhatArrives(t *testing.T) {
 // What is counted for decoding is not less than what it takes.
 func TestDecoded(t *testing.T) {
 	for _, one := range []string{`{"value":"6b86b273-ff34-4fce-9d19-6b804eff5a3f","display":"Barbara Jensen","$ref":"https://x/Users/6b86b273"}`,
-		`{"a":1}`, `{}`, `[]`, `[1]`, `"a"`, `"`+strings.Repeat("x", 500)+`"`, `1`, `{"a":"b","c":{"d":"e"}}`, `{"a":1,"b":2,"c":3,"d":4,"e":5,"f":6,"g":7,"h":8,"i":9}`} {
+		`{"a":1}`, `{}`, `[]`, `[1]`, `"a"`, `"` + strings.Repeat("x", 500) + `"`, `1`, `{"a":"b","c":{"d":"e"}}`, `{"a":1,"b":2,"c":3,"d":4,"e":5,"f":6,"g":7,"h":8,"i":9}`} {
 		body := []byte("[" + strings.Repeat(one+",", 20_000) + one + "]")
 		var before, after runtime.MemStats
 		runtime.GC()
