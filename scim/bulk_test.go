@@ -373,7 +373,7 @@ func (x quitting) AddPerson(ctx context.Context, p bridge.Person) (bridge.Person
 func TestBulkGivenUp(t *testing.T) {
 	ctx, quit := context.WithCancel(bridge.WithCaller(t.Context(), bridge.Caller{Source: "idp"}))
 	x, reports := quitting{newDirectory(), quit}, 0
-	h := New(Options{People: x, Groups: x, Memberships: x, Report: func(_ *http.Request, err error) { reports++ }})
+	h := New(Options{People: x, Groups: x, Reader: x, Report: func(_ *http.Request, err error) { reports++ }})
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("POST", "/Bulk", strings.NewReader(many(postUser("a", "a", "")+","+postUser("b", "b", "")+","+postUser("c", "c", "")))).WithContext(ctx))
 	if len(x.people) != 1 || strings.Count(w.Body.String(), `"status":"503"`) != 4 || reports != 1 {

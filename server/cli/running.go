@@ -113,7 +113,7 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 }
 
 func (r *running) scim() http.Handler {
-	o := scim.Options{People: r.bridge, Groups: r.bridge, Memberships: r.bridge,
+	o := scim.Options{People: r.bridge, Groups: r.bridge, Reader: r.bridge,
 		Dialect: func(source string) scim.Dialect { return (*r.dialects.Load())[source] },
 		MaxBody: func() int64 { return r.front.MaxBody() }, // the front, which is made later, has bounded it already
 		Charge:  func(ctx context.Context, n int) time.Duration { return r.front.Charge(ctx, n) },
