@@ -107,6 +107,12 @@ func TestDecoded(t *testing.T) {
 // When bodies take all the room there is, big ones are told to come later, and
 // small ones get through.
 func TestBigBodiesDoNotFillTheMemory(t *testing.T) {
+	t.Run("long", func(t *testing.T) { crowd(t, `{"a":"`+strings.Repeat("x", 15<<20)+`"}`) })
+	t.Run("dear to decode", func(t *testing.T) { crowd(t, `{"a":[`+strings.Repeat(`{"b":1},`, 100_000)+`{}]}`) })
+}
+
+// crowd sends a body twenty times at once, which is more than there is room for.
+func crowd(t *testing.T, big string) {
 	s := defaults()
 	inside, leave := make(chan bool, 100), make(chan bool)
 	f := start(t, s, func(w http.ResponseWriter, r *http.Request) {
@@ -115,10 +121,9 @@ func TestBigBodiesDoNotFillTheMemory(t *testing.T) {
 			<-leave
 		}
 	}, nil)
-	big := `{"a":"` + strings.Repeat("x", 15<<20) + `"}`
 	var answers sync.WaitGroup
 	statuses := make(chan int, 20)
-	for range 20 { // 300 MiB
+	for range 20 {
 		answers.Go(func() {
 			r, _ := http.NewRequest("POST", f.url+"/scim/v2/Groups", strings.NewReader(big))
 			r.Header.Set("Authorization", "Bearer "+hrText)
