@@ -122,6 +122,16 @@ func methodOf(c echo.Context) string {
 	return "other"
 }
 
+// timed ends what takes so long that its answer would not arrive.
+func (s *Server) timed(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		ctx, cancel := context.WithTimeout(c.Request().Context(), s.GiveUp)
+		defer cancel()
+		c.SetRequest(c.Request().WithContext(ctx))
+		return next(c)
+	}
+}
+
 // paced keeps one source from crowding out the others: a rate for each.
 func (s *Server) paced(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {

@@ -219,3 +219,18 @@ func (f *front) mustNameTheLimit(t *testing.T, body string) {
 		t.Errorf("%d %s %v", res.StatusCode, said, err)
 	}
 }
+
+// What takes too long is given up while it can still be said.
+func TestGivesUpInTime(t *testing.T) {
+	waits := func(w http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done()
+		scim.WriteError(w, 503, "", "given up")
+	}
+	f := start(t, defaults(), waits, func(o *Options) { o.GiveUp = 20 * time.Millisecond })
+	if res, said := f.ask(t, "POST", "/scim/v2/Bulk", "{}", "Authorization", "Bearer "+hrText); res.StatusCode != 503 {
+		t.Error(res.StatusCode, said)
+	}
+	if usual := New(Options{Tokens: f.store}, defaults()); usual.GiveUp >= usual.HTTP().WriteTimeout {
+		t.Error("it is given up when the answer cannot be sent any more:", usual.GiveUp)
+	}
+}

@@ -41,6 +41,7 @@ type Options struct {
 	// Sign seals and signs what the log holds now, and returns that checkpoint.
 	Sign    func(context.Context) ([]byte, error)
 	Ready   []Readiness
+	GiveUp  time.Duration    // how long a SCIM request may take; 0 for 55 seconds
 	Now     func() time.Time // nil for time.Now
 	Metrics *Metrics         // nil for a fresh one
 	Logger  zerolog.Logger
@@ -80,6 +81,9 @@ func New(o Options, s Settings) *Server {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.GiveUp == 0 {
+		o.GiveUp = writeTimeout - 5*time.Second
+	}
 	srv := &Server{Options: o, warns: rate.NewLimiter(5, 20)}
 	srv.Apply(s)
 	srv.routes()
@@ -109,7 +113,7 @@ func (s *Server) routes() {
 	e.Match(looks, "/metrics", echo.WrapHandler(s.Metrics.handler()))
 
 	people := echo.WrapHandler(http.StripPrefix(scim.Mount, s.SCIM))
-	door := []echo.MiddlewareFunc{s.source, s.paced, s.sized, s.placed}
+	door := []echo.MiddlewareFunc{s.timed, s.source, s.paced, s.sized, s.placed}
 	e.Any(scimPath, people, door...)
 	e.Any(scimPath+"/*", people, door...)
 
@@ -137,6 +141,10 @@ const scimPath = scim.Mount
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
 
+// writeTimeout is how long after a request's head its answer is cut off. The
+// door gives up before, so that it can say so, and say of a Bulk what was done.
+const writeTimeout = 60 * time.Second
+
 // HTTP returns a server with time and size limits for s. Its ErrorLog is
 // silent: it would repeat what clients send.
 func (s *Server) HTTP() *http.Server {
@@ -144,7 +152,7 @@ func (s *Server) HTTP() *http.Server {
 		Handler:           s,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      60 * time.Second,
+		WriteTimeout:      writeTimeout,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          quiet(),
