@@ -38,6 +38,7 @@ const (
 	partOfSelected                     // filters may be of the form name[…].sub op value
 	unknownExtension                   // PATCH may name extensions that we do not have
 	answerPlainJSON                    // answers are application/json
+	looseBulkIDs                       // operations of a Bulk may lack a bulkId, or share one
 )
 
 // mend is one departure from the RFCs: who needs it, where it is recorded (under

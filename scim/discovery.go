@@ -24,7 +24,6 @@ func newDiscovery(l Limits, types ...*resourceType) discovery {
 	d := discovery{provider: map[string]any{
 		"schemas":        []any{urnProvider},
 		"patch":          yes,
-		"bulk":           map[string]any{"supported": false, "maxOperations": 0, "maxPayloadSize": 0},
 		"filter":         map[string]any{"supported": true, "maxResults": l.Results},
 		"changePassword": no,
 		"sort":           yes,
@@ -138,6 +137,7 @@ func (q *request) providerConfig() error {
 		return err
 	}
 	doc := q.located(q.discovery.provider, "ServiceProviderConfig", "/ServiceProviderConfig")
+	doc["bulk"] = map[string]any{"supported": true, "maxOperations": q.Limits.Bulk, "maxPayloadSize": q.maxBody()}
 	caller, _ := bridge.CallerFrom(q.Context()) // serve has asked
 	doc["authenticationSchemes"] = describeSchemes(q.Schemes(caller.Source))
 	writeJSON(q.w, q.media, http.StatusOK, appendJSON(nil, doc))

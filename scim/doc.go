@@ -28,6 +28,8 @@
 //	match.go      the rest, decided on a resource
 //	path.go       PATCH bodies -> operations on definitions
 //	patch.go      operations applied to a resource
+//	bulk.go       /Bulk: many operations, each as a request of its own
+//	bulkid.go     references from one to another; in which order
 //	answer.go     resources -> answers; attributes, versions, locations
 //	encode.go     maps -> bytes, keys in order
 //	discovery.go  /ServiceProviderConfig, /ResourceTypes, /Schemas
@@ -39,5 +41,5 @@
 // apply nothing.
 //
 // Deliberately absent: authentication (the caller is in the request's
-// context), bulk; /Me, for whoever calls is a source and no person.
+// context); /Me, for whoever calls is a source and no person.
 package scim

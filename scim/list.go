@@ -187,6 +187,9 @@ func (q *request) parse(types []*resourceType, from url.Values) (x query, err er
 
 // shown is the projection that a request for one resource asks for.
 func (q *request) shown(t *resourceType) (projection, error) {
+	if q.part { // an answer to a Bulk has no resources in it
+		return projection{t: t, only: tree{}}, nil
+	}
 	if q.URL.RawQuery == "" && len(t.reserved) == 0 {
 		return projection{t: t}, nil
 	}

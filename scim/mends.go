@@ -111,6 +111,11 @@ func mends() []mend {
 			recorded: "onelogin/002-deactivate.txt",
 			only:     []Dialect{OneLogin},
 			leave:    answerPlainJSON,
+		}, {
+			name:     "bulk-ids",
+			why:      "Entra's API-driven provisioning repeats a bulkId in the example that its users copy.",
+			recorded: "entra/020-bulk.txt",
+			leave:    looseBulkIDs,
 		},
 	}
 }

@@ -60,8 +60,8 @@ type AppLimitsConfig struct {
 
 // LimitsConfig bounds what comes in.
 type LimitsConfig struct {
-	Body  int64   `yaml:"body" jsonschema:"minimum=1024,maximum=67108864,default=1048576" jsonschema_description:"Longest request body in bytes"`
-	Rate  float64 `yaml:"rate" jsonschema:"exclusiveMinimum=0,maximum=1000000,default=1000" jsonschema_description:"Requests in a second that one source may send; more get 429"`
+	Body  int64   `yaml:"body" jsonschema:"minimum=1024,maximum=67108864,default=16777216" jsonschema_description:"Longest request body in bytes; all under way together may take 16 times as much, and 64 MiB at least"`
+	Rate  float64 `yaml:"rate" jsonschema:"exclusiveMinimum=0,maximum=1000000,default=1000" jsonschema_description:"Requests, or operations of a Bulk, in a second that one source may send; more get 429"`
 	Burst int     `yaml:"burst" jsonschema:"minimum=1,maximum=1000000" jsonschema_description:"Requests that one source may send at once; default: twice the rate"`
 	Queue int     `yaml:"queue" jsonschema:"minimum=1,maximum=100000,default=512" jsonschema_description:"SCIM requests under way at once; more get 429"`
 }
@@ -130,7 +130,7 @@ func beside(file, path string) string {
 func (c *Config) fill() {
 	c.Listen = cmp.Or(c.Listen, "127.0.0.1:8080")
 	c.Data = cmp.Or(c.Data, "./exeunt-data")
-	c.Limits.Body = cmp.Or(c.Limits.Body, 1<<20)
+	c.Limits.Body = cmp.Or(c.Limits.Body, 16<<20)
 	c.Limits.Rate = cmp.Or(c.Limits.Rate, 1000)
 	c.Limits.Burst = cmp.Or(c.Limits.Burst, max(1, int(2*c.Limits.Rate)))
 	c.Limits.Queue = cmp.Or(c.Limits.Queue, 512)

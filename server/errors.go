@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -19,10 +20,14 @@ var (
 	errElsewhere    = echo.NewHTTPError(http.StatusForbidden, "this source may not call from this address; allow it in the configuration, or call from where it is allowed")
 	errNotNow       = echo.NewHTTPError(http.StatusServiceUnavailable, "whether these credentials are right cannot be known now; try again later")
 	errTooMany      = echo.NewHTTPError(http.StatusTooManyRequests, "too many requests; try again later")
-	errTooLong      = echo.NewHTTPError(http.StatusRequestEntityTooLarge, "the request body is too long")
 	errCutOff       = echo.NewHTTPError(http.StatusBadRequest, "the request body ended early or took too long")
 	errPanic        = errors.New("panic")
 )
+
+// tooLong names the limit, as RFC 7644, section 3.7.4, demands.
+func tooLong(limit int64) error {
+	return echo.NewHTTPError(http.StatusRequestEntityTooLarge, "the request body is longer than "+strconv.FormatInt(limit, 10)+" bytes (maxPayloadSize)")
+}
 
 // statusOf maps an error to an HTTP status and to what may be said about it.
 // It is the only place where that is decided for anything but SCIM resources.

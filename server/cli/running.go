@@ -123,12 +123,13 @@ func (r *running) scim(metrics *server.Metrics) http.Handler {
 	o := scim.Options{People: r.bridge, Groups: r.bridge, Reader: r.bridge,
 		Dialect: func(source string) scim.Dialect { return (*r.dialects.Load())[source] },
 		Schemes: func(source string) []scim.Scheme { return r.front.Schemes(source) },
+		MaxBody: func() int64 { return r.front.MaxBody() }, // the front, which is made later, has bounded it already
+		Charge:  func(ctx context.Context, n int) time.Duration { return r.front.Charge(ctx, n) },
 		Heard: func(q *http.Request, d scim.Dialect) {
 			caller, _ := bridge.CallerFrom(q.Context()) // the front has let it in
 			metrics.Heard(caller.Source, d)
 			r.noteHeard(spoken{caller.Source, d})
 		},
-		Limits: scim.Limits{Body: 64 << 20}, // the front has bounded it already
 		Report: func(q *http.Request, err error) {
 			caller, _ := bridge.CallerFrom(q.Context())
 			r.log.Error().Str("request", caller.Request).Str("source", caller.Source).Err(err).Msg("internal error")
