@@ -8,9 +8,12 @@
 //	handler.go    New: routes, methods, media types; who is asking
 //	decode.go     bytes -> maps, within limits; no key twice
 //	dialect.go    Dialect and its mends: what clients send -> what they mean
+//	clients.go    who is speaking, where nobody said so: requests -> Dialect
 //	mends.go      the mends themselves, each a small pure function
 //	schema.go     the definitions, indexed; paths -> attributes
+//	departure.go  our extension of User: what is known of a departure
 //	clean.go      values -> the form their definition demands, or an error
+//	simple.go     the same for simple values: dates, numbers, base64
 //	users.go      /Users
 //	groups.go     /Groups
 //	members.go    who is in a group; what a PATCH does to that

@@ -82,9 +82,15 @@ type Options struct {
 
 	// Dialect says how a source's client speaks; nil: Generic, for all.
 	Dialect func(source string) Dialect
+	// Heard is told in which dialect each request was read, which is news where
+	// the source's is Auto; may be nil.
+	Heard func(r *http.Request, d Dialect)
 	// BaseURL is where the handler is mounted as clients see it, without a
 	// slash at the end; nil: the request's host, and Mount.
 	BaseURL func(r *http.Request) string
+	// Schemes are the ways in which a source may say who it is, the preferred
+	// one first; nil: with a bearer token, for all.
+	Schemes func(source string) []Scheme
 	Limits  Limits
 	// MaxBody is Limits.Body where that may change while the handler works;
 	// nil if it does not.
@@ -109,10 +115,15 @@ func New(o Options) http.Handler {
 	if o.BaseURL == nil {
 		o.BaseURL = ownURL
 	}
+	if o.Schemes == nil {
+		o.Schemes = func(string) []Scheme { return []Scheme{BearerToken} }
+	}
 	o.Limits = o.Limits.orDefault()
-	h := &handler{Options: o, user: userType(), group: groupType(), mendings: map[Dialect]*mending{}}
+	h := &handler{Options: o, user: userType(), group: groupType(), mendings: map[Dialect]*mending{}, signs: signs()}
 	for _, d := range Dialects() {
-		h.mendings[d] = newMending(d, mends())
+		if d != Auto {
+			h.mendings[d] = newMending(d, mends())
+		}
 	}
 	h.discovery = newDiscovery(h.Limits, h.user, h.group)
 	h.routes = map[string]methods{
@@ -141,6 +152,7 @@ type handler struct {
 	Options
 	user, group *resourceType
 	mendings    map[Dialect]*mending
+	signs       []sign
 	discovery   discovery
 	routes      map[string]methods // by path; * stands for an id
 }
@@ -172,7 +184,9 @@ type request struct {
 	*handler
 	*http.Request
 	w       http.ResponseWriter
-	id      string // of the resource, schema or resource type in the path
+	id      string  // of the resource, schema or resource type in the path
+	dialect Dialect // in which it is read; never Auto
+	auto    bool    // the dialect is recognised, not named
 	mending *mending
 	media   string // of the answer
 	base    string
@@ -196,10 +210,10 @@ func (q *request) serve() error {
 	if err != nil {
 		return err
 	}
-	if q.mending = q.mendings[q.Dialect(caller.Source)]; q.mending == nil {
-		q.mending = q.mendings[Generic]
+	q.listen(q.Dialect(caller.Source))
+	if q.Heard != nil {
+		defer func() { q.Heard(q.Request, q.dialect) }()
 	}
-	q.media = q.answerMedia()
 	q.base = q.BaseURL(q.Request)
 	route, err := q.route()
 	if err != nil {
@@ -265,7 +279,8 @@ const (
 // 7644, section 3.1), unless the client wants to hear application/json.
 func (q *request) answerMedia() string {
 	accept := strings.ToLower(strings.Join(q.Header.Values("Accept"), ","))
-	if q.mending.may(answerPlainJSON) || strings.Contains(accept, mediaJSON) && !strings.Contains(accept, mediaSCIM) {
+	asked := strings.Contains(accept, mediaSCIM)
+	if q.mending.may(answerPlainJSON) && !(q.auto && asked) || strings.Contains(accept, mediaJSON) && !asked {
 		return mediaJSON
 	}
 	return mediaSCIM
@@ -274,6 +289,7 @@ func (q *request) answerMedia() string {
 // body reads the request's body, a JSON object.
 func (q *request) body() (map[string]any, error) {
 	if q.part {
+		q.listenTo(q.data)
 		return q.data, nil
 	}
 	return q.read(q.Limits)
@@ -327,5 +343,9 @@ func (q *request) read(l Limits) (map[string]any, error) {
 	if int64(len(data)) > limit {
 		return nil, tooLarge(limit)
 	}
-	return decodeObject(data, l)
+	object, err := decodeObject(data, l)
+	if err == nil {
+		q.listenTo(object)
+	}
+	return object, err
 }

@@ -17,6 +17,9 @@ func describe(p *bridge.Person, t *resourceType, res map[string]any, missing sci
 		active = p.Active
 		res["active"] = active
 	}
+	if err := t.keepFixed(p.Resource, res); err != nil {
+		return err
+	}
 	if err := t.finish(res, missing); err != nil {
 		return err
 	}
@@ -65,6 +68,9 @@ func emails(v any) (addresses []string) {
 // describeGroup writes a complete group into g, as describe.
 func describeGroup(g *bridge.Group, t *resourceType, res map[string]any, missing scimerrors.ScimType) error {
 	delete(res, "members")
+	if err := t.keepFixed(g.Resource, res); err != nil {
+		return err
+	}
 	if err := t.finish(res, missing); err != nil {
 		return err
 	}

@@ -260,10 +260,10 @@ func TestDiscoveryRFC7644_4(t *testing.T) {
 		"changePassword":{"supported":false},"authenticationSchemes":[{"type":"oauthbearertoken"}],
 		"meta":{"resourceType":"ServiceProviderConfig","location":"https://exeunt.example/scim/v2/ServiceProviderConfig"}}`)
 	d.send("GET", "/ResourceTypes", "").want(200, `{"totalResults":2,"Resources":[{"id":"User","endpoint":"/Users","schema":"`+urnUser+`",
-		"schemaExtensions":[{"schema":"`+ext+`","required":false}]},{"id":"Group","endpoint":"/Groups","schemaExtensions":null}]}`)
+		"schemaExtensions":[{"schema":"`+ext+`","required":false},{"schema":"`+urnDeparture+`","required":false}]},{"id":"Group","endpoint":"/Groups","schemaExtensions":null}]}`)
 	d.send("GET", "/ResourceTypes/User", "").want(200, `{"id":"User","meta":{"location":"https://exeunt.example/scim/v2/ResourceTypes/User"}}`)
-	d.send("GET", "/Schemas?startIndex=2&count=1", "").want(200, `{"totalResults":3,"itemsPerPage":3,"startIndex":1}`)
-	for _, urn := range []string{urnUser, urnGroup, ext} {
+	d.send("GET", "/Schemas?startIndex=2&count=1", "").want(200, `{"totalResults":4,"itemsPerPage":4,"startIndex":1}`)
+	for _, urn := range []string{urnUser, urnGroup, ext, urnDeparture} {
 		a := d.send("GET", "/Schemas/"+urn, "").want(200, `{"id":"`+urn+`","schemas":["`+urnSchema+`"],
 			"meta":{"resourceType":"Schema","location":"https://exeunt.example/scim/v2/Schemas/`+urn+`"}}`)
 		if strings.Contains(a.raw, `:""`) {

@@ -16,6 +16,9 @@ import (
 // Mistakes of requests that no bridge.Kind stands for.
 var (
 	errUnauthorized = echo.NewHTTPError(http.StatusUnauthorized, "the credentials are missing or wrong")
+	errTooOften     = echo.NewHTTPError(http.StatusTooManyRequests, "the credentials are wrong, and were so too often; mend them before you try again")
+	errElsewhere    = echo.NewHTTPError(http.StatusForbidden, "this source may not call from this address; allow it in the configuration, or call from where it is allowed")
+	errNotNow       = echo.NewHTTPError(http.StatusServiceUnavailable, "whether these credentials are right cannot be known now; try again later")
 	errTooMany      = echo.NewHTTPError(http.StatusTooManyRequests, "too many requests; try again later")
 	errCutOff       = echo.NewHTTPError(http.StatusBadRequest, "the request body ended early or took too long")
 	errPanic        = errors.New("panic")
@@ -47,7 +50,7 @@ func statusOf(err error) (int, string) {
 		}
 	}
 	var web *echo.HTTPError
-	if errors.As(err, &web) && web.Code < 500 {
+	if errors.As(err, &web) && (web.Code < 500 || web == errNotNow) {
 		if text, ok := web.Message.(string); ok {
 			return web.Code, text
 		}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -27,13 +28,14 @@ type Reader interface {
 	View(ctx context.Context, fn func(bridge.Tx) error) error
 }
 
-// Options is what a [Server] needs. SCIM, Operations, Store and Tokens are
-// required.
+// Options is what a [Server] needs. SCIM, Operations, Store, Tokens and Uses
+// are required.
 type Options struct {
 	SCIM       http.Handler // sees paths below /scim/v2
 	Operations Operations
 	Store      Reader
 	Tokens     Tokens
+	Uses       Uses
 	Console    http.Handler // the job console, mounted at ConsolePath; nil for none
 	// Checkpoint returns the newest signed checkpoint of the log; KindNotFound
 	// if there is none yet.
@@ -52,25 +54,33 @@ const ConsolePath = "/console/river"
 
 // Settings is what may change while the server runs.
 type Settings struct {
-	Keys  []Key        // tokens that the configuration names
-	Knows []string     // names of the sources that may speak to us
-	Limit LimitsConfig // all fields set
+	Keys      []Key                   // tokens that the configuration names
+	Knows     []string                // names of the sources that may speak to us
+	Sources   map[string]SourceConfig // what else they show, and from where they may call
+	Proxies   []Network               // whose word about a client counts
+	ProxyCert bool                    // also about its certificate
+	TLS       TLSConfig               // of the listener
+	Limit     LimitsConfig            // all fields set
 }
 
 // Server answers everything that comes in.
 type Server struct {
 	Options
-	now   atomic.Pointer[state]
-	echo  *echo.Echo
-	warns *rate.Limiter // log lines about refused credentials
+	now       atomic.Pointer[state]
+	echo      *echo.Echo
+	warns     *rate.Limiter // log lines about refused credentials
+	offenders offenders
 }
 
 // state is one set of settings and what was made of it.
 type state struct {
 	Settings
-	sources map[string]*pace
-	slots   chan struct{} // SCIM requests under way
-	room    *room         // for their bodies
+	sources   map[string]*pace
+	slots     chan struct{} // SCIM requests under way
+	room      *room         // for their bodies
+	rules     []rule        // for access tokens
+	issuers   map[string]*issuer
+	handshake *tls.Config // nil without TLS
 }
 
 // New returns a server with all routes; it does not listen.
@@ -97,7 +107,17 @@ func (s *Server) Apply(settings Settings) {
 	for _, name := range settings.Knows {
 		next.sources[name] = &pace{Limiter: rate.NewLimiter(rate.Limit(settings.Limit.Rate), settings.Limit.Burst)}
 	}
+	var before map[string]*issuer // keeps its keys
+	if last := s.now.Load(); last != nil {
+		before = last.issuers
+	}
+	next.rules, next.issuers = rulesOf(settings.Sources, before, s.issuerOf)
+	next.handshake = settings.handshake()
 	s.now.Store(next)
+}
+
+func (s *Server) issuerOf(j *JWTConfig) *issuer {
+	return &issuer{name: j.Issuer, jwks: j.JWKS, egress: j.Egress, now: s.Now, log: s.Logger, metrics: s.Metrics}
 }
 
 // routes is every route there is. What is not SCIM, health or metrics is
