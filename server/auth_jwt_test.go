@@ -34,7 +34,6 @@ type authority struct {
 	*httptest.Server
 	mu     sync.Mutex
 	keys   []jose.JSONWebKey // private
-	hidden bool              // the keys in its set are not
 	says   string            // instead of its name
 	down   atomic.Bool
 	slow   chan struct{} // if not nil, answers wait for it
