@@ -85,9 +85,12 @@ func (q *request) appendResource(b []byte, t *resourceType, s stored, p projecti
 
 // answer sends one resource.
 func (q *request) answer(status int, t *resourceType, s stored, p projection) error {
-	b, err := q.appendResource(make([]byte, 0, len(s.resource)+512), t, s, p)
-	if err != nil {
-		return err
+	var b []byte
+	if !q.part { // an answer to a Bulk has no resources in it
+		var err error
+		if b, err = q.appendResource(make([]byte, 0, len(s.resource)+512), t, s, p); err != nil {
+			return err
+		}
 	}
 	q.w.Header().Set("ETag", etag(s.version))
 	if status == http.StatusCreated {

@@ -17,11 +17,13 @@ type binder struct {
 	// of them has, is known but unassigned here (RFC 7644, section 3.4.2.1).
 	elsewhere []*resourceType
 	words     bool // booleans may be compared with "True" and "False"
+	parts     bool // name[…].sub may be compared
 }
 
 // bindFilter binds a filter on resources, which may be of other types too.
 func (t *resourceType) bindFilter(f *filter, m *mending, elsewhere ...*resourceType) error {
-	return binder{t.resolve, elsewhere, m.may(stringBooleans)}.bind(f)
+	lookup := func(name string) []*attribute { return m.resolve(t, name) }
+	return binder{lookup, elsewhere, m.may(stringBooleans), m.may(partOfSelected)}.bind(f)
 }
 
 // bindValues binds a filter on the values of one complex attribute.
@@ -84,6 +86,9 @@ func (b binder) bind(f *filter) error {
 func (b binder) has(f *filter, a *attribute) error {
 	if !a.complex() || a.extension {
 		return fault(scimerrors.ScimTypeInvalidFilter, "%s has no values to select", a.name)
+	}
+	if f.part && !b.parts {
+		return fault(scimerrors.ScimTypeInvalidFilter, "compare within the brackets: %s[… and …]", a.name)
 	}
 	return b.within(a).bind(f.left)
 }

@@ -165,8 +165,12 @@ func (o operation) change(in map[string]any, a *attribute, m *mending) error {
 	}
 	removes := o.op == "remove" || o.value == nil
 	if len(hits) == 0 && !removes {
+		allowed := createMissing
+		if o.op == "add" {
+			allowed = addMissing
+		}
 		v, ok := seed(o.pick)
-		if !ok || !m.may(createMissing) {
+		if !ok || !m.may(allowed) {
 			return fault(scimerrors.ScimTypeNoTarget, "%s has no such value", a.name)
 		}
 		if o.sub != nil {

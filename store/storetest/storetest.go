@@ -56,6 +56,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"Actions", actions},
 		{"Accounts", accounts},
 		{"Tokens", tokens},
+		{"TwoTokens", twoTokens},
 		{"Stats", stats},
 		{"LaneTurns", laneTurns},
 		{"LaneIsWorked", laneIsWorked},
