@@ -98,12 +98,12 @@ type (
 		Cases    []junitCase `xml:"testcase"`
 	}
 	junitCase struct {
-		Class   string      `xml:"classname,attr"`
-		Name    string      `xml:"name,attr"`
-		Time    string      `xml:"time,attr"`
-		Failure *junitNote  `xml:"failure"`
-		Error   *junitNote  `xml:"error"`
-		Skipped *junitNote  `xml:"skipped"`
+		Class   string     `xml:"classname,attr"`
+		Name    string     `xml:"name,attr"`
+		Time    string     `xml:"time,attr"`
+		Failure *junitNote `xml:"failure"`
+		Error   *junitNote `xml:"error"`
+		Skipped *junitNote `xml:"skipped"`
 	}
 	junitNote struct {
 		Message string `xml:"message,attr"`
