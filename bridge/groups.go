@@ -5,50 +5,6 @@ import (
 	"context"
 )
 
-// Group returns one of the calling source's groups.
-func (b *Bridge) Group(ctx context.Context, id string) (g Group, err error) {
-	c, err := source(ctx)
-	if err != nil {
-		return g, err
-	}
-	err = b.store.View(ctx, func(tx Tx) error {
-		g, err = groupOf(tx, c.Source, id)
-		return err
-	})
-	return g, err
-}
-
-// Groups returns a page of the calling source's groups, as [Bridge.People].
-func (b *Bridge) Groups(ctx context.Context, q Query[Group]) (page []Group, total int, err error) {
-	c, err := source(ctx)
-	if err != nil {
-		return nil, 0, err
-	}
-	q.Source = c.Source
-	err = b.store.View(ctx, func(tx Tx) error {
-		page, total, err = tx.Groups(q)
-		return err
-	})
-	return page, total, err
-}
-
-// Members returns up to limit members of a group after the one with id after;
-// limit 0 means all.
-func (b *Bridge) Members(ctx context.Context, group, after string, limit int) (m []Member, err error) {
-	c, err := source(ctx)
-	if err != nil {
-		return nil, err
-	}
-	err = b.store.View(ctx, func(tx Tx) error {
-		if _, err := groupOf(tx, c.Source, group); err != nil {
-			return err
-		}
-		m, err = tx.Members(group).List(after, limit)
-		return err
-	})
-	return m, err
-}
-
 // AddGroup stores a new group of the calling source with its first members.
 func (b *Bridge) AddGroup(ctx context.Context, g Group, members []string) (Group, error) {
 	c, err := source(ctx)

@@ -7,46 +7,6 @@ import (
 	"time"
 )
 
-// Person returns one of the calling source's people.
-func (b *Bridge) Person(ctx context.Context, id string) (p Person, err error) {
-	c, err := source(ctx)
-	if err != nil {
-		return p, err
-	}
-	err = b.store.View(ctx, func(tx Tx) error {
-		p, err = personOf(tx, c.Source, id)
-		return err
-	})
-	return p, err
-}
-
-// People returns a page of the calling source's people that q asks for, and the
-// number of all matches. q.Source is the caller's, whatever it says.
-func (b *Bridge) People(ctx context.Context, q Query[Person]) (page []Person, total int, err error) {
-	c, err := source(ctx)
-	if err != nil {
-		return nil, 0, err
-	}
-	q.Source = c.Source
-	err = b.store.View(ctx, func(tx Tx) error {
-		page, total, err = tx.People(q)
-		return err
-	})
-	return page, total, err
-}
-
-// Memberships returns, by id, the groups that people or groups are directly in.
-func (b *Bridge) Memberships(ctx context.Context, ids ...string) (m map[string][]Membership, err error) {
-	if _, err = source(ctx); err != nil {
-		return nil, err
-	}
-	err = b.store.View(ctx, func(tx Tx) error {
-		m, err = tx.Memberships(ids...)
-		return err
-	})
-	return m, err
-}
-
 // AddPerson stores a new person of the calling source and returns it with ID,
 // Handle, Version and times set. KindConflict if the user name is taken.
 func (b *Bridge) AddPerson(ctx context.Context, p Person) (Person, error) {

@@ -89,10 +89,11 @@ type Member struct {
 	Display string // user name or display name of the member now; "" if it is gone
 }
 
-// Membership is one group that a person or group is directly in.
+// Membership is one group that a person or group is in.
 type Membership struct {
 	Group       string
 	DisplayName string
+	Indirect    bool // only because another group is in it
 }
 
 // left reports whether the change from before to after is a departure.

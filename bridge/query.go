@@ -14,6 +14,15 @@ const (
 	ByDisplayName Attribute = "displayName"
 )
 
+// What else a [Cond] may ask for. None of it is a [Key].
+const (
+	ByActive   Attribute = "active"
+	ByCreated  Attribute = "meta.created"
+	ByModified Attribute = "meta.lastModified"
+	ByGroup    Attribute = "groups.value"  // people: the id of a group that they are in, directly or not
+	ByMember   Attribute = "members.value" // groups: the id of a member
+)
+
 // Key is one indexed value of a person or group, normalised.
 type Key struct {
 	Attribute Attribute
@@ -70,11 +79,70 @@ func addKey(keys []Key, a Attribute, value string) []Key {
 	return append(keys, k)
 }
 
-// Query asks for people or groups (T) of one source, oldest first.
-type Query[T any] struct {
+// Query asks for people or groups of one source.
+type Query struct {
 	Source string
-	Where  []Key        // all must hold; values normalised. Served by an index
-	Keep   func(T) bool // decides about what Where leaves; nil keeps all
-	Offset int          // how many matches to leave out first
-	Limit  int          // how many to return at most; 0 returns none and only counts
+	Where  Cond
+	Sort   Sort
+	After  *Place // only what comes after this place in the order; nil: all
+	Offset int    // how many matches to leave out first
+	Limit  int    // how many to return at most; 0 returns none and only counts
 }
+
+// Sort is in what order resources are listed. The zero value is the order in
+// which they were created; ties are broken by the id.
+type Sort struct {
+	// By is ByID, or a text that everything listed has: ByUserName of people,
+	// ByDisplayName of groups. "" is by creation.
+	By         Attribute
+	Descending bool
+}
+
+// Place is where something stands in an order: Key is the value that orders it
+// (normalised; of the order of creation microseconds since 1970, in decimal; of
+// ByID nothing).
+type Place struct{ Key, ID string }
+
+// Op is a comparison, or how conditions are joined.
+type Op string
+
+const (
+	And          Op = "and"
+	Or           Op = "or"
+	Equal        Op = "eq"
+	StartsWith   Op = "sw"
+	Contains     Op = "co"
+	Greater      Op = "gt"
+	GreaterEqual Op = "ge"
+	Less         Op = "lt"
+	LessEqual    Op = "le"
+)
+
+// Cond is a condition that the store decides by what it keeps beside the
+// resources. The zero value holds of everything; an Or of nothing of nothing.
+type Cond struct {
+	Op Op
+	Of []Cond // of And and Or
+
+	// Of comparisons: an attribute, and the value that it is compared with,
+	// normalised. It holds if any of the attribute's values compares so.
+	//
+	//	ByUserName, ByExternalID, ByEmail, ByDisplayName   string; every Op
+	//	ByID, ByGroup, ByMember                            string; Equal
+	//	ByActive                                           bool; Equal
+	//	ByCreated, ByModified                              time.Time; all but StartsWith and Contains
+	By    Attribute
+	Value any
+}
+
+// Is is the condition that an attribute has a value.
+func Is(k Key) Cond { return Cond{Op: Equal, By: k.Attribute, Value: k.Value} }
+
+// All is the condition that all of conds hold.
+func All(conds ...Cond) Cond { return Cond{Op: And, Of: conds} }
+
+// Any is the condition that any of conds holds.
+func Any(conds ...Cond) Cond { return Cond{Op: Or, Of: conds} }
+
+// Always reports whether c is the condition that holds of everything.
+func (c Cond) Always() bool { return c.Op == "" }

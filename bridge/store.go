@@ -33,21 +33,26 @@ type PeopleTx interface {
 	// until the transaction ends.
 	Person(id string) (Person, error)
 	// People returns a page of what q asks for and the number of all matches.
-	People(q Query[Person]) ([]Person, int, error)
+	People(q Query) ([]Person, int, error)
+	// ScanPeople hands everybody of a source of whom where holds to each, some
+	// at a time, in the order of creation, until it returns an error.
+	ScanPeople(source string, where Cond, each func([]Person) error) error
 	// PutPerson inserts p if p.Version is 1, else replaces it. Its keys are
 	// indexed; user names are unique within a source.
 	PutPerson(p Person) error
 	// DeletePerson removes a person, its keys and its memberships. By the keys
 	// given, CasesOf recognises whoever comes back under a new id.
 	DeletePerson(id string, by []Key) error
-	// Memberships returns, by id, the groups that people or groups are directly in.
+	// Memberships returns, by id, the groups that people or groups are in,
+	// directly or through other groups, ordered by the groups' ids.
 	Memberships(ids ...string) (map[string][]Membership, error)
 }
 
 // GroupsTx keeps groups.
 type GroupsTx interface {
-	Group(id string) (Group, error) // as Person
-	Groups(q Query[Group]) ([]Group, int, error)
+	Group(id string) (Group, error)       // as Person
+	Groups(q Query) ([]Group, int, error) // as People
+	ScanGroups(source string, where Cond, each func([]Group) error) error
 	PutGroup(g Group) error // inserts if g.Version is 1, else replaces
 	DeleteGroup(id string) error
 	Members(group string) Members

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	scimerrors "github.com/elimity-com/scim/errors"
+
+	"github.com/exeunt/exeunt/bridge"
 )
 
 // stored is a person or group on its way out.
@@ -84,6 +86,45 @@ func (q *request) answer(status int, t *resourceType, s stored, p projection) er
 	}
 	writeJSON(q.w, q.media, status, b)
 	return nil
+}
+
+// answerNow sends one resource, with what belongs to it now as far as it will be
+// seen.
+func (q *request) answerNow(status int, t *resourceType, s stored, shows projection) error {
+	if !shows.shows(t.belongs) {
+		return q.answer(status, t, s, shows)
+	}
+	page := []stored{s}
+	if err := q.Reader.See(q.Context(), func(v bridge.Sight) error {
+		_, err := t.belong(q, v, page, q.Limits.Members)
+		return err
+	}); err != nil {
+		return err
+	}
+	return q.answer(status, t, page[0], shows)
+}
+
+// get sends the resource that the path names.
+func (q *request) get(t *resourceType) error {
+	shows, err := q.shown(t)
+	if err != nil {
+		return err
+	}
+	page := make([]stored, 1)
+	if err := q.Reader.See(q.Context(), func(v bridge.Sight) (err error) {
+		if page[0], err = t.one(v, q.id); err == nil && shows.shows(t.belongs) && !q.unchanged(page[0].version) {
+			_, err = t.belong(q, v, page, q.Limits.Members)
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	if q.unchanged(page[0].version) {
+		q.w.Header().Set("ETag", etag(page[0].version))
+		q.w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	return q.answer(http.StatusOK, t, page[0], shows)
 }
 
 func writeJSON(w http.ResponseWriter, media string, status int, b []byte) {
@@ -197,7 +238,7 @@ func (p projection) of(res map[string]any) map[string]any {
 		case a.always:
 			out[name] = v
 		case listed && len(sub) > 0:
-			if v = part(v, sub, p.only != nil); v != nil {
+			if v = portion(v, sub, p.only != nil); v != nil {
 				out[name] = v
 			}
 		case listed == (p.only != nil):
@@ -207,14 +248,14 @@ func (p projection) of(res map[string]any) map[string]any {
 	return out
 }
 
-// part returns a complex value with only the listed sub-attributes, or without
+// portion returns a complex value with only the listed sub-attributes, or without
 // them; nil if nothing is left.
-func part(v any, listed tree, only bool) any {
+func portion(v any, listed tree, only bool) any {
 	switch v := v.(type) {
 	case []any:
 		out := make([]any, 0, len(v))
 		for _, e := range v {
-			if e = part(e, listed, only); e != nil {
+			if e = portion(e, listed, only); e != nil {
 				out = append(out, e)
 			}
 		}
@@ -228,7 +269,7 @@ func part(v any, listed tree, only bool) any {
 		}
 		for a, sub := range listed {
 			if e := out[a.name]; len(sub) > 0 && e != nil {
-				out[a.name] = part(e, sub, only)
+				out[a.name] = portion(e, sub, only)
 			} else if !only {
 				delete(out, a.name)
 			}

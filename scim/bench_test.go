@@ -17,11 +17,23 @@ type steady struct {
 	p bridge.Person
 }
 
-func (s *steady) Person(context.Context, string) (bridge.Person, error) { return s.p, nil }
+func (s *steady) See(_ context.Context, fn func(bridge.Sight) error) error {
+	return fn(bridge.SightOf(still{p: s.p}, s.p.Source))
+}
 
-func (s *steady) People(context.Context, bridge.Query[bridge.Person]) ([]bridge.Person, int, error) {
+// still is a transaction that sees one person.
+type still struct {
+	bridge.Tx
+	p bridge.Person
+}
+
+func (s still) Person(string) (bridge.Person, error) { return s.p, nil }
+
+func (s still) People(bridge.Query) ([]bridge.Person, int, error) {
 	return []bridge.Person{s.p}, 1, nil
 }
+
+func (s still) Memberships(...string) (map[string][]bridge.Membership, error) { return nil, nil }
 
 func (s *steady) AddPerson(_ context.Context, p bridge.Person) (bridge.Person, error) {
 	p.ID, p.Version = s.p.ID, 1
@@ -50,7 +62,7 @@ func benchmark(b *testing.B, method, path string, bodies ...string) {
 	s := &steady{directory: newDirectory()}
 	ctx := bridge.WithCaller(context.Background(), bridge.Caller{Source: "idp"})
 	s.p, _ = s.directory.AddPerson(ctx, bridge.Person{UserName: "bjensen@example.com", Active: true})
-	h := New(Options{People: s, Groups: s, Memberships: s,
+	h := New(Options{People: s, Groups: s, Reader: s,
 		BaseURL: func(*http.Request) string { return "https://exeunt.example/scim/v2" }})
 	put := httptest.NewRequest("PUT", "/Users/1", strings.NewReader(bjensen)).WithContext(ctx)
 	h.ServeHTTP(httptest.NewRecorder(), put)

@@ -11,12 +11,15 @@ import (
 // nothing (RFC 7644, section 3.4.2.2), so that matching cannot fail.
 type binder struct {
 	lookup func(name string) []*attribute
-	words  bool // booleans may be compared with "True" and "False"
+	// elsewhere are the other types that are asked in the same breath; what one
+	// of them has, is known but unassigned here (RFC 7644, section 3.4.2.1).
+	elsewhere []*resourceType
+	words     bool // booleans may be compared with "True" and "False"
 }
 
-// bindFilter binds a filter on resources.
-func (t *resourceType) bindFilter(f *filter, m *mending) error {
-	return binder{t.resolve, m.may(stringBooleans)}.bind(f)
+// bindFilter binds a filter on resources, which may be of other types too.
+func (t *resourceType) bindFilter(f *filter, m *mending, elsewhere ...*resourceType) error {
+	return binder{t.resolve, elsewhere, m.may(stringBooleans)}.bind(f)
 }
 
 // bindValues binds a filter on the values of one complex attribute.
@@ -26,6 +29,7 @@ func bindValues(a *attribute, f *filter, m *mending) error {
 
 // within is the binder for what stands in a[…].
 func (b binder) within(a *attribute) binder {
+	b.elsewhere = nil
 	b.lookup = func(name string) []*attribute {
 		if s := a.subs[strings.ToLower(name)]; s != nil {
 			return []*attribute{s}
@@ -46,6 +50,12 @@ func (b binder) bind(f *filter) error {
 		return b.bind(f.left)
 	}
 	f.path = b.lookup(f.name)
+	for _, t := range b.elsewhere {
+		if f.path == nil {
+			f.path = t.resolve(f.name)
+			f.foreign = f.path != nil
+		}
+	}
 	if f.path == nil {
 		return fault(scimerrors.ScimTypeInvalidFilter, "there is no attribute %.100q", f.name)
 	}
@@ -55,8 +65,6 @@ func (b binder) bind(f *filter) error {
 		return fault(scimerrors.ScimTypeInvalidFilter, "%s cannot be compared", a.name)
 	case f.op == "has":
 		return b.has(f, a)
-	case f.op == "pr" && f.path[0].computed:
-		return fault(scimerrors.ScimTypeInvalidFilter, "%s can be compared with eq only", f.path[0].name)
 	case f.op == "pr":
 		return nil
 	case a.complex():
@@ -65,13 +73,7 @@ func (b binder) bind(f *filter) error {
 		}
 		f.path = append(f.path[:len(f.path):len(f.path)], a)
 	}
-	if err := b.comparison(f, a); err != nil {
-		return err
-	}
-	if f.path[0].computed {
-		return belongs(f)
-	}
-	return nil
+	return b.comparison(f, a)
 }
 
 // has binds name[…].
@@ -79,26 +81,7 @@ func (b binder) has(f *filter, a *attribute) error {
 	if !a.complex() || a.extension {
 		return fault(scimerrors.ScimTypeInvalidFilter, "%s has no values to select", a.name)
 	}
-	if err := b.within(a).bind(f.left); err != nil {
-		return err
-	}
-	if !f.path[0].computed {
-		return nil
-	}
-	inner := f.left
-	f.op, f.path, f.said, f.left = inner.op, append(f.path[:1:1], inner.path...), inner.said, nil
-	return belongs(f)
-}
-
-// belongs turns a comparison with the members of groups or the groups of users
-// into a question of who belongs to whom: neither is part of a resource.
-func belongs(f *filter) error {
-	id, ok := f.said.(string)
-	if f.op != "eq" || !ok || f.path[len(f.path)-1].name != "value" {
-		return fault(scimerrors.ScimTypeInvalidFilter, "the value of %s can be compared with eq only", f.path[0].name)
-	}
-	f.op, f.value = "belongs", id
-	return nil
+	return b.within(a).bind(f.left)
 }
 
 // comparison checks that a can be compared so, and brings the filter's value

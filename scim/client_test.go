@@ -20,7 +20,7 @@ type door struct {
 
 func newDoor(t testing.TB, d Dialect) *door {
 	x := &door{t: t, directory: newDirectory()}
-	x.handler = New(Options{People: x, Groups: x, Memberships: x,
+	x.handler = New(Options{People: x, Groups: x, Reader: x,
 		Dialect: func(string) Dialect { return d },
 		BaseURL: func(*http.Request) string { return "https://exeunt.example/scim/v2" },
 		Report:  func(_ *http.Request, err error) { x.errors = append(x.errors, err) }})

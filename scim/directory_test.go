@@ -2,6 +2,7 @@ package scim
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"reflect"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/store/storetest"
 )
 
 // directory keeps people and groups in memory, as naively as possible: it is
@@ -66,41 +68,86 @@ func (d *directory) free(p bridge.Person) error {
 	return nil
 }
 
-func (d *directory) Person(ctx context.Context, id string) (bridge.Person, error) {
+// See shows a snapshot: the directory is locked meanwhile.
+func (d *directory) See(ctx context.Context, fn func(bridge.Sight) error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	i, err := d.person(ctx, id)
+	return fn(bridge.SightOf(snapshot{d: d, ctx: ctx}, source(ctx)))
+}
+
+// snapshot is the part of a transaction that reads people and groups.
+type snapshot struct {
+	bridge.Tx // nothing else of it is there
+	d         *directory
+	ctx       context.Context
+}
+
+func (s snapshot) Person(id string) (bridge.Person, error) {
+	i, err := s.d.person(s.ctx, id)
 	if err != nil {
 		return bridge.Person{}, err
 	}
-	return d.people[i], nil
+	return s.d.people[i], nil
 }
 
-func (d *directory) People(ctx context.Context, q bridge.Query[bridge.Person]) ([]bridge.Person, int, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return page(d.people, q, func(p bridge.Person) bool {
-		return p.Source == source(ctx) && holdsAll(q.Where, append(p.Keys(), bridge.Key{Attribute: bridge.ByID, Value: p.ID}))
+func (s snapshot) People(q bridge.Query) ([]bridge.Person, int, error) {
+	return page(s.d.people, q, func(p bridge.Person) (storetest.Known, string) {
+		k := storetest.Known{ID: p.ID, Keys: p.Keys(), Active: p.Active, Created: p.Created, Modified: p.Modified}
+		if p.Source != source(s.ctx) {
+			return storetest.Known{}, ""
+		}
+		in, _ := s.Memberships(p.ID)
+		for _, m := range in[p.ID] {
+			k.In = append(k.In, m.Group)
+		}
+		return k, bridge.Normalise(bridge.ByUserName, p.UserName).Value
 	})
 }
 
-func holdsAll(where, have []bridge.Key) bool {
-	for _, k := range where {
-		if !slices.Contains(have, k) {
-			return false
-		}
+func (s snapshot) ScanPeople(_ string, where bridge.Cond, each func([]bridge.Person) error) error {
+	all, _, err := s.People(bridge.Query{Where: where, Limit: len(s.d.people)})
+	if err != nil {
+		return err
 	}
-	return true
+	return each(all)
 }
 
-func page[T any](all []T, q bridge.Query[T], where func(T) bool) (out []T, total int, err error) {
+// page is a page of all, which is in the order of creation; known says what is
+// known of one, and its name.
+func page[T any](all []T, q bridge.Query, known func(T) (storetest.Known, string)) (out []T, total int, err error) {
+	type one struct {
+		x   T
+		key string
+		id  string
+	}
+	var found []one
 	for _, x := range all {
-		if !where(x) || q.Keep != nil && !q.Keep(x) {
+		k, name := known(x)
+		if k.ID == "" || !k.Holds(q.Where) {
 			continue
 		}
-		if total++; total > q.Offset && len(out) < q.Limit {
-			out = append(out, x)
+		key := map[bridge.Attribute]string{"": fmt.Sprintf("%020d", k.Created.UnixMicro()), bridge.ByID: "",
+			bridge.ByUserName: name, bridge.ByDisplayName: name}[q.Sort.By]
+		found = append(found, one{x, key, k.ID})
+	}
+	compare := func(a, b one) int {
+		n := cmp.Or(strings.Compare(a.key, b.key), strings.Compare(a.id, b.id))
+		if q.Sort.Descending {
+			return -n
 		}
+		return n
+	}
+	slices.SortFunc(found, compare)
+	total = len(found)
+	if q.After != nil {
+		if q.Sort.By == "" && len(q.After.Key) != 20 {
+			return nil, 0, bridge.Errorf(bridge.KindInvalid, "there is no such place")
+		}
+		found = slices.DeleteFunc(found, func(x one) bool { return compare(x, one{key: q.After.Key, id: q.After.ID}) <= 0 })
+	}
+	found = found[min(q.Offset, len(found)):]
+	for _, x := range found[:min(q.Limit, len(found))] {
+		out = append(out, x.x)
 	}
 	return out, total, nil
 }
@@ -181,22 +228,56 @@ func (d *directory) group(ctx context.Context, id string) (int, error) {
 	return 0, bridge.Errorf(bridge.KindNotFound, "there is no such group")
 }
 
-func (d *directory) Group(ctx context.Context, id string) (bridge.Group, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	i, err := d.group(ctx, id)
+func (s snapshot) Group(id string) (bridge.Group, error) {
+	i, err := s.d.group(s.ctx, id)
 	if err != nil {
 		return bridge.Group{}, err
 	}
-	return d.groups[i], nil
+	return s.d.groups[i], nil
 }
 
-func (d *directory) Groups(ctx context.Context, q bridge.Query[bridge.Group]) ([]bridge.Group, int, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return page(d.groups, q, func(g bridge.Group) bool {
-		return g.Source == source(ctx) && holdsAll(q.Where, append(g.Keys(), bridge.Key{Attribute: bridge.ByID, Value: g.ID}))
+func (s snapshot) Groups(q bridge.Query) ([]bridge.Group, int, error) {
+	return page(s.d.groups, q, func(g bridge.Group) (storetest.Known, string) {
+		if g.Source != source(s.ctx) {
+			return storetest.Known{}, ""
+		}
+		return storetest.Known{ID: g.ID, Keys: g.Keys(), Created: g.Created, Modified: g.Modified, In: s.d.members[g.ID]},
+			bridge.Normalise(bridge.ByDisplayName, g.DisplayName).Value
 	})
+}
+
+func (s snapshot) ScanGroups(_ string, where bridge.Cond, each func([]bridge.Group) error) error {
+	all, _, err := s.Groups(bridge.Query{Where: where, Limit: len(s.d.groups)})
+	if err != nil {
+		return err
+	}
+	return each(all)
+}
+
+func (s snapshot) Members(group string) bridge.Members { return &within{s.d, s.ctx, group} }
+
+// Memberships goes up from each id until nothing is new.
+func (s snapshot) Memberships(ids ...string) (map[string][]bridge.Membership, error) {
+	out := map[string][]bridge.Membership{}
+	for _, id := range ids {
+		in := map[string]bool{} // group: only indirectly
+		for rising := []string{id}; len(rising) > 0; rising = rising[1:] {
+			for _, g := range s.d.groups {
+				if _, seen := in[g.ID]; slices.Contains(s.d.members[g.ID], rising[0]) && (!seen || rising[0] == id) {
+					in[g.ID] = rising[0] != id && (!seen || in[g.ID])
+					if !seen {
+						rising = append(rising, g.ID)
+					}
+				}
+			}
+		}
+		for _, g := range s.d.groups {
+			if indirect, ok := in[g.ID]; ok && g.Source == source(s.ctx) {
+				out[id] = append(out[id], bridge.Membership{Group: g.ID, DisplayName: g.DisplayName, Indirect: indirect})
+			}
+		}
+	}
+	return out, nil
 }
 
 func (d *directory) AddGroup(ctx context.Context, g bridge.Group, members []string) (bridge.Group, error) {
@@ -256,29 +337,6 @@ func (d *directory) RemoveGroup(ctx context.Context, id string, allow func(bridg
 	d.groups = slices.Delete(d.groups, i, i+1)
 	delete(d.members, id)
 	return nil
-}
-
-func (d *directory) Memberships(ctx context.Context, ids ...string) (map[string][]bridge.Membership, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	out := map[string][]bridge.Membership{}
-	for _, g := range d.groups {
-		for _, id := range ids {
-			if g.Source == source(ctx) && slices.Contains(d.members[g.ID], id) {
-				out[id] = append(out[id], bridge.Membership{Group: g.ID, DisplayName: g.DisplayName})
-			}
-		}
-	}
-	return out, nil
-}
-
-func (d *directory) Members(ctx context.Context, group, after string, limit int) ([]bridge.Member, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if _, err := d.group(ctx, group); err != nil {
-		return nil, err
-	}
-	return (&within{d, ctx, group}).List(after, limit)
 }
 
 // within is who is in one group of a locked directory.
@@ -342,11 +400,11 @@ func (w *within) Clear() error {
 
 // The bridge is what the door needs, and so is the model of it.
 var (
-	_ People      = (*bridge.Bridge)(nil)
-	_ Groups      = (*bridge.Bridge)(nil)
-	_ Memberships = (*bridge.Bridge)(nil)
+	_ People = (*bridge.Bridge)(nil)
+	_ Groups = (*bridge.Bridge)(nil)
+	_ Reader = (*bridge.Bridge)(nil)
 
-	_ People      = (*directory)(nil)
-	_ Groups      = (*directory)(nil)
-	_ Memberships = (*directory)(nil)
+	_ People = (*directory)(nil)
+	_ Groups = (*directory)(nil)
+	_ Reader = (*directory)(nil)
 )

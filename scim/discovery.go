@@ -25,8 +25,10 @@ func newDiscovery(l Limits, types ...*resourceType) discovery {
 		"bulk":           map[string]any{"supported": false, "maxOperations": 0, "maxPayloadSize": 0},
 		"filter":         map[string]any{"supported": true, "maxResults": l.Results},
 		"changePassword": no,
-		"sort":           no,
+		"sort":           yes,
 		"etag":           yes,
+		"pagination": map[string]any{"cursor": true, "index": true, "defaultPaginationMethod": "index", // RFC 9865, section 4
+			"defaultPageSize": l.Page, "maxPageSize": l.Results},
 		"authenticationSchemes": []any{map[string]any{
 			"type":        "oauthbearertoken",
 			"name":        "OAuth Bearer Token",

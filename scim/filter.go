@@ -19,8 +19,8 @@ type filter struct {
 	// Set by bind, which brings value into the form in which it is compared.
 	path []*attribute // what name means
 	said any          // value as it was written
-
-	in map[string]bool // of the op "belongs", set before matching: see plan.go
+	// foreign: only resources of another type have what name means.
+	foreign bool
 }
 
 // parser reads a filter, once, from left to right.
@@ -70,12 +70,25 @@ func (p *parser) take(c byte) bool {
 	return true
 }
 
-// word returns what comes up to the next space, quote or bracket.
+// word returns what comes up to the next space, quote or bracket. In a URN,
+// pairs of parentheses are part of it (RFC 8141, section 2).
 func (p *parser) word() string {
 	p.peek()
-	from := p.at
-	for p.at < len(p.s) && strings.IndexByte(" \t\"()[]", p.s[p.at]) < 0 {
-		p.at++
+	from, open := p.at, 0
+	for ; p.at < len(p.s); p.at++ {
+		switch p.s[p.at] {
+		case ' ', '\t', '"', '[', ']':
+			return p.s[from:p.at]
+		case '(':
+			if p.at-from < len("urn:") || !strings.EqualFold(p.s[from:from+len("urn:")], "urn:") {
+				return p.s[from:p.at]
+			}
+			open++
+		case ')':
+			if open--; open < 0 {
+				return p.s[from:p.at]
+			}
+		}
 	}
 	return p.s[from:p.at]
 }
@@ -203,4 +216,12 @@ func (p *parser) literal() (any, error) {
 		return v.(json.Number), nil
 	}
 	return nil, p.fail("expected a value")
+}
+
+// mentions reports whether a bound filter asks for anything in a.
+func (f *filter) mentions(a *attribute) bool {
+	if f == nil {
+		return false
+	}
+	return len(f.path) > 0 && f.path[0] == a || f.left.mentions(a) || f.right.mentions(a)
 }

@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"errors"
 	"net/http"
 
 	scimerrors "github.com/elimity-com/scim/errors"
@@ -18,31 +19,41 @@ func formGroup(g bridge.Group) stored {
 	return stored{id: g.ID, resource: g.Resource, version: g.Version, created: g.Created, modified: g.Modified}
 }
 
-// answerGroup sends one group, with its members if they will be seen.
-func (q *request) answerGroup(status int, g bridge.Group, shows projection) error {
-	s, _, err := q.withMembers(g, shows, q.Limits.Members)
-	if err != nil {
-		return err
+// groups is where groups are found.
+func groups() shelf {
+	return shelf{
+		one: func(v bridge.Sight, id string) (stored, error) {
+			g, err := v.Group(id)
+			return formGroup(g), err
+		},
+		page: func(v bridge.Sight, x bridge.Query) ([]stored, int, error) {
+			page, total, err := v.Groups(x)
+			return forms(formGroup, page), total, err
+		},
+		scan: func(v bridge.Sight, where bridge.Cond, each func([]stored) error) error {
+			return v.ScanGroups(where, func(some []bridge.Group) error { return each(forms(formGroup, some)) })
+		},
+		belong: (*request).addMembers,
 	}
-	return q.answer(status, q.group, s, shows)
 }
 
-// withMembers adds at most limit members to a group, and says how many more it
-// would still bear; more than limit is an error.
-func (q *request) withMembers(g bridge.Group, shows projection, limit int) (s stored, left int, err error) {
-	s = formGroup(g)
-	if !shows.shows(q.group.belongs) {
-		return s, limit, nil
+// errTooMany says that a group has more members than an answer bears.
+var errTooMany = fault(scimerrors.ScimTypeTooMany, "too many members for one answer; ask with excludedAttributes=members")
+
+// addMembers adds their members to groups, at most limit, and says how many more
+// it would bear; more than limit is errTooMany.
+func (q *request) addMembers(v bridge.Sight, some []stored, limit int) (int, error) {
+	for i, s := range some {
+		members, err := v.Members(s.id, "", limit+1)
+		if err != nil {
+			return 0, err
+		}
+		if limit -= len(members); limit < 0 {
+			return 0, errTooMany
+		}
+		some[i].belongs = q.formMembers(members)
 	}
-	members, err := q.Memberships.Members(q.Context(), g.ID, "", limit+1)
-	if err != nil {
-		return s, 0, err
-	}
-	if len(members) > limit {
-		return s, 0, fault(scimerrors.ScimTypeTooMany, "too many members for one answer; ask with excludedAttributes=members")
-	}
-	s.belongs = q.formMembers(members)
-	return s, limit - len(members), nil
+	return limit, nil
 }
 
 func (q *request) createGroup() error {
@@ -65,48 +76,7 @@ func (q *request) createGroup() error {
 	if g, err = q.Groups.AddGroup(q.Context(), g, ids); err != nil {
 		return err
 	}
-	return q.answerGroup(http.StatusCreated, g, shows)
-}
-
-func (q *request) getGroup() error {
-	shows, err := q.shown(q.group)
-	if err != nil {
-		return err
-	}
-	g, err := q.Groups.Group(q.Context(), q.id)
-	if err != nil {
-		return err
-	}
-	if q.unchanged(g.Version) {
-		q.w.Header().Set("ETag", etag(g.Version))
-		q.w.WriteHeader(http.StatusNotModified)
-		return nil
-	}
-	return q.answerGroup(http.StatusOK, g, shows)
-}
-
-func (q *request) listGroups() error {
-	x, err := q.parameters(q.group)
-	if err != nil {
-		return err
-	}
-	var failed error
-	page, total, err := q.Groups.Groups(q.Context(), bridge.Query[bridge.Group]{Where: x.where,
-		Keep: keep(q, q.group, x.rest, formGroup, &failed), Offset: x.start - 1, Limit: x.count})
-	if err == nil {
-		err = failed
-	}
-	if err != nil {
-		return err
-	}
-	formed := make([]stored, len(page))
-	left := q.Limits.Members
-	for i, g := range page {
-		if formed[i], left, err = q.withMembers(g, x.shows, left); err != nil {
-			return err
-		}
-	}
-	return q.list(q.group, x, formed, total)
+	return q.answerNow(http.StatusCreated, q.group, formGroup(g), shows)
 }
 
 // replaceGroup replaces a group. Members that are not mentioned at all stay;
@@ -139,7 +109,7 @@ func (q *request) replaceGroup() error {
 	if err != nil {
 		return err
 	}
-	return q.answerGroup(http.StatusOK, g, shows)
+	return q.answerNow(http.StatusOK, q.group, formGroup(g), shows)
 }
 
 func (q *request) patchGroup() error {
@@ -178,19 +148,25 @@ func (q *request) patchGroup() error {
 	if err != nil {
 		return err
 	}
+	limit := patchedMembers
 	if shows.only != nil {
-		return q.answerGroup(http.StatusOK, g, shows)
+		limit = q.Limits.Members
 	}
-	s, _, err := q.withMembers(g, shows, patchedMembers)
-	if answer, _ := asAnswer(err); err != nil && answer.ScimType == scimerrors.ScimTypeTooMany {
-		q.w.Header().Set("ETag", etag(g.Version))
-		q.w.WriteHeader(http.StatusNoContent)
-		return nil
+	page := []stored{formGroup(g)}
+	if shows.shows(q.group.belongs) {
+		if err = q.Reader.See(q.Context(), func(v bridge.Sight) error {
+			_, err := q.addMembers(v, page, limit)
+			return err
+		}); errors.Is(err, errTooMany) && shows.only == nil {
+			q.w.Header().Set("ETag", etag(g.Version))
+			q.w.WriteHeader(http.StatusNoContent)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return err
-	}
-	return q.answer(http.StatusOK, q.group, s, shows)
+	return q.answer(http.StatusOK, q.group, page[0], shows)
 }
 
 func (q *request) deleteGroup() error {

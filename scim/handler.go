@@ -13,32 +13,26 @@ import (
 	"github.com/exeunt/exeunt/bridge"
 )
 
-// People is what the door needs of the bridge for users. All methods concern
-// the people of the source that is the caller in ctx; errors that callers may
-// see are of type *bridge.Error, or what a function given to them returned.
+// People is how the door has users changed. All methods concern the people of
+// the source that is the caller in ctx; errors that callers may see are of type
+// *bridge.Error, or what a function given to them returned.
 type People interface {
-	Person(ctx context.Context, id string) (bridge.Person, error)
-	People(ctx context.Context, q bridge.Query[bridge.Person]) (page []bridge.Person, total int, err error)
 	AddPerson(ctx context.Context, p bridge.Person) (bridge.Person, error)
 	ChangePerson(ctx context.Context, id string, change func(*bridge.Person) error) (bridge.Person, error)
 	RemovePerson(ctx context.Context, id string, allow func(bridge.Person) error) error
 }
 
-// Groups is what the door needs of the bridge for groups, as [People].
+// Groups is how it has groups changed, as [People].
 type Groups interface {
-	Group(ctx context.Context, id string) (bridge.Group, error)
-	Groups(ctx context.Context, q bridge.Query[bridge.Group]) (page []bridge.Group, total int, err error)
 	AddGroup(ctx context.Context, g bridge.Group, members []string) (bridge.Group, error)
 	ChangeGroup(ctx context.Context, id string, change func(*bridge.Group, bridge.Members) error) (bridge.Group, error)
 	RemoveGroup(ctx context.Context, id string, allow func(bridge.Group) error) error
 }
 
-// Memberships says who is in which group.
-type Memberships interface {
-	// Memberships returns, by id, the groups that people or groups are directly in.
-	Memberships(ctx context.Context, ids ...string) (map[string][]bridge.Membership, error)
-	// Members returns up to limit members (0: all) after the one with id after.
-	Members(ctx context.Context, group, after string, limit int) ([]bridge.Member, error)
+// Reader is how it sees what there is.
+type Reader interface {
+	// See runs fn on a snapshot of what the caller in ctx may see.
+	See(ctx context.Context, fn func(bridge.Sight) error) error
 }
 
 // Limits bound what one request may ask for. Zero fields mean the default.
@@ -52,6 +46,7 @@ type Limits struct {
 	Results    int   // resources in one answer: 1,000
 	Page       int   // resources in one answer if nobody says how many: 100
 	Members    int   // members in one answer: 200,000
+	Scan       int   // resources looked at for a filter or order that no index serves: 200,000
 }
 
 func (l Limits) orDefault() Limits {
@@ -71,14 +66,15 @@ func (l Limits) orDefault() Limits {
 	def(&l.Results, 1000)
 	def(&l.Page, 100)
 	def(&l.Members, 200_000)
+	def(&l.Scan, 200_000)
 	return l
 }
 
 // Options is what a handler needs. *bridge.Bridge is all of the first three.
 type Options struct {
-	People      People
-	Groups      Groups
-	Memberships Memberships
+	People People
+	Groups Groups
+	Reader Reader
 
 	// Dialect says how a source's client speaks; nil: Generic, for all.
 	Dialect func(source string) Dialect
@@ -110,13 +106,15 @@ func New(o Options) http.Handler {
 	}
 	h.discovery = newDiscovery(h.Limits, h.user, h.group)
 	h.routes = map[string]methods{
-		"/Users":         {"GET": (*request).listUsers, "POST": (*request).createUser},
-		"/Users/.search": {"POST": (*request).listUsers},
-		"/Users/*": {"GET": (*request).getUser, "PUT": (*request).replaceUser,
+		"":               {"GET": listing(h.user, h.group)},
+		"/.search":       {"POST": listing(h.user, h.group)},
+		"/Users":         {"GET": listing(h.user), "POST": (*request).createUser},
+		"/Users/.search": {"POST": listing(h.user)},
+		"/Users/*": {"GET": getting(h.user), "PUT": (*request).replaceUser,
 			"PATCH": (*request).patchUser, "DELETE": (*request).deleteUser},
-		"/Groups":         {"GET": (*request).listGroups, "POST": (*request).createGroup},
-		"/Groups/.search": {"POST": (*request).listGroups},
-		"/Groups/*": {"GET": (*request).getGroup, "PUT": (*request).replaceGroup,
+		"/Groups":         {"GET": listing(h.group), "POST": (*request).createGroup},
+		"/Groups/.search": {"POST": listing(h.group)},
+		"/Groups/*": {"GET": getting(h.group), "PUT": (*request).replaceGroup,
 			"PATCH": (*request).patchGroup, "DELETE": (*request).deleteGroup},
 		"/ServiceProviderConfig": {"GET": (*request).providerConfig},
 		"/ResourceTypes":         {"GET": (*request).resourceTypes},
@@ -125,7 +123,6 @@ func New(o Options) http.Handler {
 		"/Schemas/*":             {"GET": (*request).schema},
 		"/Me":                    absent("GET", "POST", "PUT", "PATCH", "DELETE"),
 		"/Bulk":                  absent("POST"),
-		"/.search":               absent("POST"),
 	}
 	return h
 }
@@ -140,6 +137,16 @@ type handler struct {
 
 // methods is what one path serves, by HTTP method.
 type methods map[string]func(*request) error
+
+// listing serves collections of the given types.
+func listing(types ...*resourceType) func(*request) error {
+	return func(q *request) error { return q.list(types...) }
+}
+
+// getting serves single resources.
+func getting(t *resourceType) func(*request) error {
+	return func(q *request) error { return q.get(t) }
+}
 
 // absent is what RFC 7644 names and this server does not offer.
 func absent(names ...string) methods {
@@ -204,8 +211,7 @@ func (q *request) route() (methods, error) {
 	if m, ok := q.routes[path]; ok && !strings.HasSuffix(path, "*") {
 		return m, nil
 	}
-	i := strings.LastIndexByte(path, '/')
-	if i > 0 {
+	if i := strings.LastIndexByte(path, '/'); i > 0 {
 		id, err := url.PathUnescape(path[i+1:])
 		legible := err == nil && id != "" && utf8.ValidString(id) && !strings.Contains(id, "\x00")
 		if m, ok := q.routes[path[:i]+"/*"]; ok && legible {

@@ -12,18 +12,72 @@ import (
 	"github.com/exeunt/exeunt/bridge"
 )
 
-// query is what a client asks of a collection (RFC 7644, section 3.4.2), with
+// query is what a client asks of collections (RFC 7644, section 3.4.2), with
 // GET or with POST to /.search.
 type query struct {
-	where []bridge.Key
-	rest  *filter // nil: where decides alone
-	start int     // of the first wanted match, from 1
+	parts []part // one for each type of resource, in the order in which they are listed
+	start int    // of the first wanted match, from 1
 	count int
+	order ordering
+	// cursor is there if pages are asked for by cursor (RFC 9865) and not by
+	// index; without a place it means the first page.
+	cursor *cursor
+}
+
+// part is what is asked of one type of resource.
+type part struct {
+	t     *resourceType
+	where bridge.Cond
+	rest  *filter // nil: where decides alone
+	by    []*attribute
 	shows projection
 }
 
+// list serves collections of the given types: a page of what is asked for.
+func (q *request) list(types ...*resourceType) error {
+	x, err := q.parameters(types)
+	if err != nil {
+		return err
+	}
+	var (
+		page  []spot
+		total int
+		more  bool
+	)
+	if err := q.Reader.See(q.Context(), func(v bridge.Sight) error {
+		if page, total, more, err = x.find(q, v); err != nil {
+			return err
+		}
+		return q.fill(v, x, page)
+	}); err != nil {
+		return err
+	}
+	b := make([]byte, 0, 256+len(page)*1024)
+	b = append(b, `{"Resources":[`...)
+	for i, s := range page {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		p := x.parts[s.part]
+		if b, err = q.appendResource(b, p.t, s.stored, p.shows); err != nil {
+			return err
+		}
+	}
+	b = strconv.AppendInt(append(b, `],"itemsPerPage":`...), int64(len(page)), 10)
+	if x.cursor != nil && more && len(page) > 0 {
+		b = appendString(append(b, `,"nextCursor":`...), x.cursor.next(page[len(page)-1]))
+	}
+	b = append(b, `,"schemas":["`+urnList+`"]`...)
+	if x.cursor == nil {
+		b = strconv.AppendInt(append(b, `,"startIndex":`...), int64(x.start), 10)
+	}
+	b = strconv.AppendInt(append(b, `,"totalResults":`...), int64(total), 10)
+	writeJSON(q.w, q.media, http.StatusOK, append(b, '}'))
+	return nil
+}
+
 // parameters reads the query from wherever the client put it.
-func (q *request) parameters(t *resourceType) (query, error) {
+func (q *request) parameters(types []*resourceType) (query, error) {
 	from, err := q.query()
 	if err != nil {
 		return query{}, err
@@ -40,7 +94,7 @@ func (q *request) parameters(t *resourceType) (query, error) {
 			return query{}, err
 		}
 	}
-	return q.parse(t, from)
+	return q.parse(types, from)
 }
 
 // query reads the URL's query. One that is not understood is refused: a filter
@@ -56,7 +110,7 @@ func (q *request) query() (url.Values, error) {
 // asParameters gives a search request's body the form of a URL's query.
 func asParameters(body map[string]any) (url.Values, error) {
 	v := url.Values{}
-	for _, name := range []string{"attributes", "excludedAttributes", "filter", "startIndex", "count"} {
+	for _, name := range []string{"attributes", "excludedAttributes", "filter", "startIndex", "count", "sortBy", "sortOrder", "cursor"} {
 		switch x := member(body, name).(type) {
 		case nil:
 		case string:
@@ -64,8 +118,8 @@ func asParameters(body map[string]any) (url.Values, error) {
 		case json.Number:
 			v.Add(name, x.String())
 		case []any:
-			if name == "filter" && len(x) > 1 {
-				return nil, fault(scimerrors.ScimTypeInvalidFilter, "there can be one filter")
+			if name != "attributes" && name != "excludedAttributes" {
+				return nil, fault(scimerrors.ScimTypeInvalidValue, "there can be one %s", name)
 			}
 			for _, e := range x {
 				s, ok := e.(string)
@@ -81,7 +135,7 @@ func asParameters(body map[string]any) (url.Values, error) {
 	return v, nil
 }
 
-func (q *request) parse(t *resourceType, from url.Values) (x query, err error) {
+func (q *request) parse(types []*resourceType, from url.Values) (x query, err error) {
 	if x.start, err = integer(from, "startIndex", 1); err != nil {
 		return x, err
 	}
@@ -89,23 +143,37 @@ func (q *request) parse(t *resourceType, from url.Values) (x query, err error) {
 		return x, err
 	}
 	x.start, x.count = max(x.start, 1), min(max(x.count, 0), q.Limits.Results)
-	if x.shows, err = q.projection(t, words(from["attributes"]), words(from["excludedAttributes"])); err != nil {
+	if x.order, err = readOrder(from); err != nil {
 		return x, err
 	}
-	if s := from.Get("filter"); s != "" {
-		f, err := parseFilter(s, q.Limits)
-		if err != nil {
+	for i, t := range types {
+		p := part{t: t}
+		if p.shows, err = q.projection(t, words(from["attributes"]), words(from["excludedAttributes"])); err != nil {
 			return x, err
 		}
-		if err := t.bindFilter(f, q.mending); err != nil {
+		others := append(types[:i:i], types[i+1:]...)
+		if p.by, err = x.order.bind(t, others); err != nil {
 			return x, err
 		}
-		x.where, x.rest = plan(f)
-		if err := x.rest.ask(q.Context(), t, q.Memberships); err != nil {
-			return x, err
+		if s := from.Get("filter"); s != "" {
+			f, err := parseFilter(s, q.Limits)
+			if err != nil {
+				return x, err
+			}
+			if err := t.bindFilter(f, q.mending, others...); err != nil {
+				return x, err
+			}
+			p.where, p.rest = t.plan(f)
 		}
+		x.parts = append(x.parts, p)
 	}
-	return x, nil
+	if from.Has("cursor") {
+		if from.Has("startIndex") {
+			return x, fault(scimerrors.ScimTypeInvalidValue, "startIndex and cursor exclude each other")
+		}
+		x.cursor, err = readCursor(from, types)
+	}
+	return x, err
 }
 
 // shown is the projection that a request for one resource asks for.
@@ -142,48 +210,4 @@ func integer(from url.Values, name string, otherwise int) (int, error) {
 		return 0, fault(scimerrors.ScimTypeInvalidValue, "%s must be an integer", name)
 	}
 	return int(n), nil
-}
-
-// keep decides the rest of a filter on stored resources. Why it gave up, if it
-// did, ends up in failed: the client is gone, or a resource cannot be read,
-// which would be our own fault.
-func keep[T any](q *request, t *resourceType, f *filter, form func(T) stored, failed *error) func(T) bool {
-	if f == nil {
-		return nil
-	}
-	return func(x T) bool {
-		if *failed != nil {
-			return false
-		}
-		res, err := q.whole(t, form(x))
-		if err == nil {
-			err = q.Context().Err()
-		}
-		if err != nil {
-			*failed = err
-			return false
-		}
-		return f.matches(res)
-	}
-}
-
-// list sends a page of resources.
-func (q *request) list(t *resourceType, x query, page []stored, total int) error {
-	b := make([]byte, 0, 256+len(page)*1024)
-	b = append(b, `{"Resources":[`...)
-	var err error
-	for i, s := range page {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		if b, err = q.appendResource(b, t, s, x.shows); err != nil {
-			return err
-		}
-	}
-	b = strconv.AppendInt(append(b, `],"itemsPerPage":`...), int64(len(page)), 10)
-	b = append(b, `,"schemas":["`+urnList+`"],"startIndex":`...)
-	b = strconv.AppendInt(b, int64(x.start), 10)
-	b = strconv.AppendInt(append(b, `,"totalResults":`...), int64(total), 10)
-	writeJSON(q.w, q.media, http.StatusOK, append(b, '}'))
-	return nil
 }

@@ -19,9 +19,6 @@ func (f *filter) matches(v map[string]any) bool {
 		return f.left.matches(v) || f.right.matches(v)
 	case "not":
 		return !f.left.matches(v)
-	case "belongs":
-		id, _ := v["id"].(string)
-		return f.in[id]
 	case "has":
 		return some(v, f.path, func(e any) bool {
 			m, ok := e.(map[string]any)

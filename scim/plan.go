@@ -1,70 +1,153 @@
 package scim
 
 import (
-	"context"
+	"time"
 
 	"github.com/exeunt/exeunt/bridge"
 )
 
-// plan splits a bound filter into look-ups that an index serves and the rest,
-// which must be decided on each resource that they leave; a nil rest means
-// that the index decides alone. Splitting never changes what matches.
-func plan(f *filter) (where []bridge.Key, rest *filter) {
+// plan splits a bound filter into a condition that the store decides, by an
+// index, and the rest, which must be decided on each resource that the
+// condition leaves; a nil rest means that the condition decides alone.
+// Splitting never changes what matches.
+func (t *resourceType) plan(f *filter) (where bridge.Cond, rest *filter) {
 	switch f.op {
 	case "and":
-		where, left := plan(f.left)
-		more, right := plan(f.right)
-		where = append(where, more...)
-		switch {
-		case left == nil:
-			return where, right
-		case right == nil:
-			return where, left
+		return t.planBoth(f)
+	case "or":
+		left, l := t.plan(f.left)
+		right, r := t.plan(f.right)
+		if left.Always() || right.Always() {
+			if left.Always() && l == nil || right.Always() && r == nil {
+				return bridge.Cond{}, nil
+			}
+			return bridge.Cond{}, f
 		}
-		return where, &filter{op: "and", left: left, right: right}
-	case "has":
+		if l == nil && r == nil {
+			return bridge.Any(left, right), nil
+		}
+		return bridge.Any(left, right), f
+	case "not":
+		return bridge.Cond{}, f
+	}
+	if f.foreign { // nothing has it here
+		return known(f.matches(nil)), nil
+	}
+	if f.op == "has" {
 		// A resource with a value that meets all conditions has one that meets
 		// those an index knows; only if there is no other, the index decides.
-		where, inner := plan(f.left)
-		if len(where) == 1 && inner == nil {
+		where, inner := t.plan(f.left)
+		if inner == nil && single(where) {
 			return where, nil
 		}
 		return where, f
-	case "eq":
-		a := f.path[len(f.path)-1]
-		if s, ok := f.value.(string); ok && s != "" && a.index != "" {
-			return []bridge.Key{bridge.Normalise(a.index, s)}, nil
-		}
 	}
-	return nil, f
+	return t.planOne(f)
 }
 
-// ask finds out who belongs to whom, as far as a filter asks for it.
-func (f *filter) ask(ctx context.Context, t *resourceType, m Memberships) error {
-	if f == nil {
-		return nil
+// planBoth plans an "and". What leaves many is better decided on what something
+// else leaves, if that is little.
+func (t *resourceType) planBoth(f *filter) (bridge.Cond, *filter) {
+	left, l := t.plan(f.left)
+	right, r := t.plan(f.right)
+	switch {
+	case left.Always():
+		return right, both(l, r)
+	case right.Always():
+		return left, both(l, r)
+	case points(left) && !points(right):
+		return left, both(l, f.right)
+	case points(right) && !points(left):
+		return right, both(f.left, r)
 	}
-	if f.op != "belongs" {
-		if err := f.left.ask(ctx, t, m); err != nil {
-			return err
+	return bridge.All(left, right), both(l, r)
+}
+
+func both(l, r *filter) *filter {
+	switch {
+	case l == nil:
+		return r
+	case r == nil:
+		return l
+	}
+	return &filter{op: "and", left: l, right: r}
+}
+
+// known is the condition that is true or false of everything.
+func known(yes bool) bridge.Cond {
+	if yes {
+		return bridge.Cond{}
+	}
+	return bridge.Any()
+}
+
+// single reports whether a condition asks for one value at a time.
+func single(c bridge.Cond) bool {
+	if c.Always() || c.Op == bridge.And {
+		return false
+	}
+	for _, x := range c.Of {
+		if !single(x) {
+			return false
 		}
-		return f.right.ask(ctx, t, m)
 	}
-	f.in = map[string]bool{}
-	id := f.value.(string)
-	if t.name == "User" {
-		members, err := m.Members(ctx, id, "", 0)
-		for _, x := range members {
-			f.in[x.ID] = true
+	return true
+}
+
+// points reports whether a condition names what it means, and so leaves little.
+func points(c bridge.Cond) bool {
+	switch c.Op {
+	case bridge.And:
+		for _, x := range c.Of {
+			if points(x) {
+				return true
+			}
 		}
-		if bridge.IsKind(err, bridge.KindNotFound) {
-			err = nil
+		return false
+	case bridge.Or:
+		for _, x := range c.Of {
+			if !points(x) {
+				return false
+			}
 		}
-		return err
+		return true
 	}
-	groups, err := m.Memberships(ctx, id)
-	for _, x := range groups[id] {
-		f.in[x.Group] = true
+	return c.Op == bridge.Equal && c.By != bridge.ByActive && c.By != bridge.ByModified
+}
+
+// planOne plans a comparison.
+func (t *resourceType) planOne(f *filter) (bridge.Cond, *filter) {
+	a := f.path[len(f.path)-1]
+	if a == t.top["meta"].subs["resourcetype"] { // all have the same
+		return known(f.matches(map[string]any{"meta": map[string]any{a.name: t.name}})), nil
 	}
-	return err
+	c := bridge.Cond{Op: bridge.Op(f.op), By: a.index} // they are called the same
+	switch v := f.value.(type) {
+	case bool: // active is true or false of everybody
+		if a.index == bridge.ByActive {
+			return bridge.Cond{Op: bridge.Equal, By: a.index, Value: v == (f.op == "eq")}, nil
+		}
+	case time.Time:
+		if c.Value = v; a.index != "" && f.op != "ne" {
+			return c, nil
+		}
+	case string:
+		c.Value = bridge.Normalise(a.index, v).Value
+		switch a.index {
+		case bridge.ByID, bridge.ByGroup, bridge.ByMember:
+			if f.op == "eq" {
+				return c, nil
+			}
+		case bridge.ByUserName, bridge.ByExternalID, bridge.ByEmail, bridge.ByDisplayName:
+			switch {
+			case v == "" || f.op == "ne":
+			case f.op == "ew": // what ends so contains it
+				c.Op = bridge.Contains
+				return c, f
+			default:
+				return c, nil
+			}
+		}
+	}
+	return bridge.Cond{}, f
 }

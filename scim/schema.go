@@ -65,6 +65,8 @@ type resourceType struct {
 	active   *attribute // of users, else nil
 	belongs  *attribute // groups of users, members of groups
 	required []*attribute
+
+	shelf
 }
 
 func userType() *resourceType {
@@ -73,14 +75,17 @@ func userType() *resourceType {
 	t.index("userName", bridge.ByUserName)
 	t.index("emails", bridge.ByEmail)
 	t.top["emails"].value().index = bridge.ByEmail
-	t.belongs.computed = true
+	t.active.index = bridge.ByActive
+	t.belongs.computed, t.belongs.value().index = true, bridge.ByGroup
+	t.shelf, t.ordered = people(), t.top["username"]
 	return t
 }
 
 func groupType() *resourceType {
 	t := newResourceType("Group", "/Groups", "A group of people and groups.", groupSchema())
 	t.belongs = t.top["members"]
-	t.belongs.computed = true
+	t.belongs.computed, t.belongs.value().index = true, bridge.ByMember
+	t.shelf, t.ordered = groups(), t.top["displayname"]
 	return t
 }
 
@@ -141,6 +146,8 @@ func newResourceType(name, endpoint, about string, core schema.Schema, extension
 	}
 	t.top["schemas"].exact, t.top["schemas"].mutability = true, "readOnly" // computed from what there is
 	t.index("id", bridge.ByID)
+	t.top["meta"].subs["created"].index = bridge.ByCreated
+	t.top["meta"].subs["lastmodified"].index = bridge.ByModified
 	t.index("externalId", bridge.ByExternalID)
 	t.index("displayName", bridge.ByDisplayName)
 	for _, a := range t.top {

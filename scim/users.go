@@ -13,40 +13,56 @@ func formPerson(p bridge.Person) stored {
 	return stored{id: p.ID, resource: p.Resource, version: p.Version, created: p.Created, modified: p.Modified}
 }
 
-// formPeople is a page of people with their groups, which are asked for only
-// if they will be seen.
-func (q *request) formPeople(shows projection, people ...bridge.Person) ([]stored, error) {
-	out := make([]stored, len(people))
-	for i, p := range people {
-		out[i] = formPerson(p)
+// people is where users are found.
+func people() shelf {
+	return shelf{
+		one: func(v bridge.Sight, id string) (stored, error) {
+			p, err := v.Person(id)
+			return formPerson(p), err
+		},
+		page: func(v bridge.Sight, x bridge.Query) ([]stored, int, error) {
+			page, total, err := v.People(x)
+			return forms(formPerson, page), total, err
+		},
+		scan: func(v bridge.Sight, where bridge.Cond, each func([]stored) error) error {
+			return v.ScanPeople(where, func(some []bridge.Person) error { return each(forms(formPerson, some)) })
+		},
+		belong: func(q *request, v bridge.Sight, some []stored, limit int) (int, error) {
+			return limit, q.addGroups(v, some)
+		},
 	}
-	if len(people) == 0 || !shows.shows(q.user.belongs) {
-		return out, nil
-	}
-	ids := make([]string, len(people))
-	for i, p := range people {
-		ids[i] = p.ID
-	}
-	in, err := q.Memberships.Memberships(q.Context(), ids...)
-	if err != nil {
-		return nil, err
-	}
-	for i, p := range people {
-		for _, m := range in[p.ID] {
-			out[i].belongs = append(out[i].belongs, map[string]any{"value": m.Group, "display": m.DisplayName,
-				"type": "direct", "$ref": q.location(q.group, m.Group)})
-		}
-	}
-	return out, nil
 }
 
-// answerPerson sends one person.
-func (q *request) answerPerson(status int, p bridge.Person, shows projection) error {
-	one, err := q.formPeople(shows, p)
+func forms[T any](form func(T) stored, list []T) []stored {
+	out := make([]stored, len(list))
+	for i, x := range list {
+		out[i] = form(x)
+	}
+	return out
+}
+
+// addGroups adds to each user the groups that they are in, directly or through
+// other groups (RFC 7643, section 4.1.2).
+func (q *request) addGroups(v bridge.Sight, users []stored) error {
+	ids := make([]string, len(users))
+	for i, s := range users {
+		ids[i] = s.id
+	}
+	in, err := v.Memberships(ids...)
 	if err != nil {
 		return err
 	}
-	return q.answer(status, q.user, one[0], shows)
+	for i, s := range users {
+		for _, m := range in[s.id] {
+			how := "direct"
+			if m.Indirect {
+				how = "indirect"
+			}
+			users[i].belongs = append(users[i].belongs, map[string]any{"value": m.Group, "display": m.DisplayName,
+				"type": how, "$ref": q.location(q.group, m.Group)})
+		}
+	}
+	return nil
 }
 
 // sent reads a whole resource from the body: clean, and as it came, which says
@@ -84,44 +100,6 @@ func (q *request) createUser() error {
 	return q.answer(http.StatusCreated, q.user, formPerson(p), shows)
 }
 
-func (q *request) getUser() error {
-	shows, err := q.shown(q.user)
-	if err != nil {
-		return err
-	}
-	p, err := q.People.Person(q.Context(), q.id)
-	if err != nil {
-		return err
-	}
-	if q.unchanged(p.Version) {
-		q.w.Header().Set("ETag", etag(p.Version))
-		q.w.WriteHeader(http.StatusNotModified)
-		return nil
-	}
-	return q.answerPerson(http.StatusOK, p, shows)
-}
-
-func (q *request) listUsers() error {
-	x, err := q.parameters(q.user)
-	if err != nil {
-		return err
-	}
-	var failed error
-	page, total, err := q.People.People(q.Context(), bridge.Query[bridge.Person]{Where: x.where,
-		Keep: keep(q, q.user, x.rest, formPerson, &failed), Offset: x.start - 1, Limit: x.count})
-	if err == nil {
-		err = failed
-	}
-	if err != nil {
-		return err
-	}
-	formed, err := q.formPeople(x.shows, page...)
-	if err != nil {
-		return err
-	}
-	return q.list(q.user, x, formed, total)
-}
-
 func (q *request) replaceUser() error {
 	shows, err := q.shown(q.user)
 	if err != nil {
@@ -140,7 +118,7 @@ func (q *request) replaceUser() error {
 	if err != nil {
 		return err
 	}
-	return q.answerPerson(http.StatusOK, p, shows)
+	return q.answerNow(http.StatusOK, q.user, formPerson(p), shows)
 }
 
 func (q *request) patchUser() error {
@@ -174,7 +152,7 @@ func (q *request) patchUser() error {
 	if err != nil {
 		return err
 	}
-	return q.answerPerson(http.StatusOK, p, shows)
+	return q.answerNow(http.StatusOK, q.user, formPerson(p), shows)
 }
 
 func (q *request) deleteUser() error {

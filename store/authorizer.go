@@ -57,7 +57,7 @@ func appendOnly(table string) bool {
 
 func ours(table string) bool {
 	switch table {
-	case "people", "people_keys", "groups", "groups_keys", "members", "cases", "gone_keys",
+	case "people", "people_keys", "groups", "groups_keys", "members", "tallies", "cases", "gone_keys",
 		"actions", "accounts", "lanes", "tokens", "log_payload", "log_pending":
 		return true
 	}

@@ -84,7 +84,7 @@ func (t *tx) CasesOf(source, person string, keys []bridge.Key) ([]bridge.Case, e
 // gone returns the people of a source who were deleted by one of the keys.
 func (t *tx) gone(source string, keys []bridge.Key) (people []string, err error) {
 	args, pairs := []any{source}, []string{}
-	for _, k := range keys[:min(len(keys), maxWhere)] {
+	for _, k := range keys {
 		args = append(args, string(k.Attribute), k.Value)
 		pairs = append(pairs, fmt.Sprintf("($%d, $%d)", len(args)-1, len(args)))
 	}

@@ -22,6 +22,11 @@ type dialect struct {
 	// in is "is one of", with the parameter that list has made.
 	in   func(param string) string
 	list func([]string) any
+	// find is the function that says where in its first argument the second is.
+	find string
+	// shard spreads what all writers count up over several rows, if there is
+	// more than one writer.
+	shard string
 	// event is the id of the event that this transaction appended last.
 	event string
 	// unique reports whether a unique index refused.
@@ -41,6 +46,8 @@ var sqliteDialect = dialect{
 		b, _ := json.Marshal(values) // strings always encode
 		return string(b)
 	},
+	find:  "instr",
+	shard: "0",
 	event: "last_insert_rowid()", // tables without rowid, such as log_payload, do not count
 	unique: func(err error) bool {
 		var e sqlite3.Error
@@ -57,6 +64,8 @@ var postgresDialect = dialect{
 	claim:  " FOR UPDATE SKIP LOCKED",
 	in:     func(param string) string { return "= ANY(" + param + "::text[])" },
 	list:   func(values []string) any { return values },
+	find:   "strpos",
+	shard:  "pg_backend_pid() % 16",
 	event:  "currval('log_event_id_seq')",
 	unique: func(err error) bool { return pgCode(err) == "23505" },
 	again: func(err error) bool {

@@ -13,6 +13,7 @@ func scanGroup(s scanner) (g bridge.Group, err error) {
 
 var groupsListing = listing[bridge.Group]{
 	table: "groups", columns: groupColumns, scan: scanGroup,
+	id: func(g bridge.Group) string { return g.ID }, ordered: bridge.ByDisplayName,
 }
 
 func (t *tx) Group(id string) (bridge.Group, error) {
@@ -26,8 +27,10 @@ func (t *tx) Group(id string) (bridge.Group, error) {
 	return g, nil
 }
 
-func (t *tx) Groups(q bridge.Query[bridge.Group]) ([]bridge.Group, int, error) {
-	return groupsListing.page(t, q)
+func (t *tx) Groups(q bridge.Query) ([]bridge.Group, int, error) { return groupsListing.page(t, q) }
+
+func (t *tx) ScanGroups(source string, where bridge.Cond, each func([]bridge.Group) error) error {
+	return groupsListing.each(t, source, where, each)
 }
 
 func (t *tx) PutGroup(g bridge.Group) error {
@@ -42,6 +45,9 @@ func (t *tx) PutGroup(g bridge.Group) error {
 			return bridge.Errorf(bridge.KindConflict, "there is already a group with this id")
 		}
 		if err != nil {
+			return err
+		}
+		if err := t.tally("groups", g.ID, 1); err != nil {
 			return err
 		}
 		return t.putKeys("groups", g.Source, g.ID, nil, keys)
@@ -67,6 +73,9 @@ func (t *tx) PutGroup(g bridge.Group) error {
 
 func (t *tx) DeleteGroup(id string) error {
 	if _, err := t.do(`DELETE FROM members WHERE member = $1`, id); err != nil {
+		return err
+	}
+	if err := t.tally("groups", id, -1); err != nil {
 		return err
 	}
 	n, err := t.do(`DELETE FROM groups WHERE id = $1`, id) // and its keys and members

@@ -2,7 +2,7 @@ package store
 
 import (
 	"fmt"
-	"strings"
+	"strconv"
 
 	"github.com/exeunt/exeunt/bridge"
 )
@@ -11,93 +11,134 @@ import (
 type listing[T any] struct {
 	table, columns string
 	scan           func(scanner) (T, error)
-}
-
-// maxWhere bounds the conditions of one query.
-const maxWhere = 32
-
-// match is the condition of q in SQL. Conditions on keys become a list of ids
-// from the narrow index; the source must not stand beside it, lest the planner
-// walk through all of the source's people instead.
-func (l listing[T]) match(q bridge.Query[T]) (string, []any, error) {
-	if len(q.Where) > maxWhere {
-		return "", nil, bridge.Errorf(bridge.KindInvalid, "the filter has too many conditions")
-	}
-	args := []any{q.Source}
-	if len(q.Where) == 0 {
-		return "source = $1", args, nil
-	}
-	var sets []string
-	for _, k := range q.Where {
-		switch {
-		case strings.ContainsRune(k.Value, 0): // nothing stored has it, and PostgreSQL refuses it
-			return "source = $1 AND 1 = 0", args[:1], nil
-		case k.Attribute == bridge.ByID:
-			args = append(args, k.Value)
-			sets = append(sets, fmt.Sprintf("SELECT id FROM %s WHERE id = $%d AND source = $1", l.table, len(args)))
-		default:
-			args = append(args, string(k.Attribute), k.Value)
-			sets = append(sets, fmt.Sprintf("SELECT id FROM %s_keys WHERE source = $1 AND attribute = $%d AND value = $%d",
-				l.table, len(args)-1, len(args)))
-		}
-	}
-	return "id IN (" + strings.Join(sets, " INTERSECT ") + ")", args, nil
+	id             func(T) string
+	ordered        bridge.Attribute // the key that each has exactly one of
 }
 
 // page returns what q asks for and the number of all matches.
-func (l listing[T]) page(t *tx, q bridge.Query[T]) (page []T, total int, err error) {
-	match, args, err := l.match(q)
+func (l listing[T]) page(t *tx, q bridge.Query) (page []T, total int, err error) {
+	c, err := l.match(t.dialect, q.Source, q.Where)
 	if err != nil {
 		return nil, 0, err
 	}
-	if q.Keep != nil {
-		return l.sift(t, q, match, args)
-	}
 	if q.Limit > 0 {
-		rows := match + l.cut(args)
-		if len(q.Where) == 0 { // skip over the narrow index, not over the rows
-			rows = "id IN (SELECT id FROM " + l.table + " WHERE " + rows + ") ORDER BY created, id"
-		}
-		if err := t.each("SELECT "+l.columns+" FROM "+l.table+" WHERE "+rows,
-			append(args, q.Limit, max(q.Offset, 0)), func(s scanner) error {
-				v, err := l.scan(s)
-				page = append(page, v)
-				return err
-			}); err != nil {
+		query, args, err := l.cut(c, q)
+		if err != nil {
 			return nil, 0, err
 		}
-		if n := len(page); n < q.Limit && (n > 0 || q.Offset <= 0) { // the last page: the number is known
+		if err := t.each(query, args, func(s scanner) error {
+			v, err := l.scan(s)
+			page = append(page, v)
+			return err
+		}); err != nil {
+			return nil, 0, err
+		}
+		if n := len(page); q.After == nil && n < q.Limit && (n > 0 || q.Offset <= 0) { // the last page: the number is known
 			return page, max(q.Offset, 0) + n, nil
 		}
 	}
-	err = t.get("list", "SELECT count(*) FROM "+l.table+" WHERE "+match, args, &total)
+	if q.Where.Always() {
+		err = t.tallied(l.table, q.Source, &total)
+		return page, total, err
+	}
+	err = t.get("list", "SELECT count(*) FROM "+l.table+" WHERE "+c.sql(), c.args, &total)
 	return page, total, err
 }
 
-// cut cuts a page out of an ordered list; its numbers follow args.
-func (l listing[T]) cut(args []any) string {
-	return fmt.Sprintf(" ORDER BY created, id LIMIT $%d OFFSET $%d", len(args)+1, len(args)+2)
+// cut is the query for the page that q asks for.
+func (l listing[T]) cut(c condition, q bridge.Query) (string, []any, error) {
+	args := append(c.args[:len(c.args):len(c.args)], q.Limit, max(q.Offset, 0))
+	limit := fmt.Sprintf(" LIMIT $%d OFFSET $%d", len(args)-1, len(args))
+	after, down := ">", ""
+	if q.Sort.Descending {
+		after, down = "<", " DESC"
+	}
+	// place is the condition that something comes after q.After.
+	place := func(columns string, key ...any) string {
+		if q.After == nil {
+			return ""
+		}
+		args = append(append(args, key...), q.After.ID)
+		params := fmt.Sprintf("$%d", len(args))
+		if len(key) > 0 {
+			params = fmt.Sprintf("$%d, $%d", len(args)-1, len(args))
+		}
+		return fmt.Sprintf(" AND (%s) %s (%s)", columns, after, params)
+	}
+	switch by := q.Sort.By; {
+	case by == "" && c.narrow:
+		key, err := l.micros(q.After)
+		return "SELECT " + l.columns + " FROM " + l.table + " WHERE " + c.sql() + place("created, id", key) +
+			" ORDER BY created" + down + ", id" + down + limit, args, err
+	case by == "": // skip over the narrow index, not over the rows
+		key, err := l.micros(q.After)
+		order := " ORDER BY created" + down + ", id" + down
+		return "SELECT " + l.columns + " FROM " + l.table + " WHERE id IN (SELECT id FROM " + l.table + " WHERE " + c.sql() +
+			place("created, id", key) + order + limit + ")" + order, args, err
+	case by == bridge.ByID:
+		return "SELECT " + l.columns + " FROM " + l.table + " WHERE " + c.sql() + place("id") + " ORDER BY id" + down + limit, args, nil
+	case by == l.ordered:
+		args = append(args, string(by))
+		keys := fmt.Sprintf("SELECT id AS key_id, value AS key_value FROM %s_keys WHERE source = $1 AND attribute = $%d", l.table, len(args))
+		if !q.Where.Always() {
+			keys += " AND id IN (SELECT id FROM " + l.table + " WHERE " + c.sql() + ")"
+		}
+		if q.After != nil {
+			keys += place("value, id", q.After.Key)
+		}
+		return "SELECT " + l.columns + " FROM " + l.table + " JOIN (" + keys + " ORDER BY value" + down + ", id" + down + limit +
+			") k ON id = key_id ORDER BY key_value" + down + ", key_id" + down, args, nil
+	}
+	return "", nil, bridge.Errorf(bridge.KindInvalid, "there is no order by %s", q.Sort.By)
 }
 
-// sift reads everything that matches, and lets Keep decide.
-func (l listing[T]) sift(t *tx, q bridge.Query[T], match string, args []any) ([]T, int, error) {
-	var (
-		page  []T
-		total int
-	)
-	err := t.each("SELECT "+l.columns+" FROM "+l.table+" WHERE "+match+" ORDER BY created, id", args, func(s scanner) error {
+// micros is the key of a place in the order of creation.
+func (l listing[T]) micros(p *bridge.Place) (int64, error) {
+	if p == nil {
+		return 0, nil
+	}
+	us, err := strconv.ParseInt(p.Key, 10, 64)
+	if err != nil {
+		return 0, bridge.Errorf(bridge.KindInvalid, "there is no such place in this order")
+	}
+	return us, nil
+}
+
+// scanned is how many rows are handed on at a time.
+const scanned = 256
+
+// each hands on everything that matches, in the order of creation.
+func (l listing[T]) each(t *tx, source string, where bridge.Cond, hand func([]T) error) error {
+	c, err := l.match(t.dialect, source, where)
+	if err != nil {
+		return err
+	}
+	var ids []string
+	if err := t.each("SELECT id FROM "+l.table+" WHERE "+c.sql()+" ORDER BY created, id", c.args, func(s scanner) error {
+		var id string
+		err := s.Scan(&id)
+		ids = append(ids, id)
+		return err
+	}); err != nil {
+		return err
+	}
+	_, err = chunks(ids, scanned, func(part []string) (int64, error) {
 		if err := t.ctx.Err(); err != nil { // whoever asked may be gone
+			return 0, err
+		}
+		at := make(map[string]int, len(part))
+		for i, id := range part {
+			at[id] = i
+		}
+		some := make([]T, len(part))
+		if err := t.each("SELECT "+l.columns+" FROM "+l.table+" WHERE id "+t.in("$1"), []any{t.list(part)}, func(s scanner) error {
+			v, err := l.scan(s)
+			some[at[l.id(v)]] = v
 			return err
+		}); err != nil {
+			return 0, err
 		}
-		v, err := l.scan(s)
-		if err != nil || !q.Keep(v) {
-			return err
-		}
-		if total >= q.Offset && len(page) < q.Limit {
-			page = append(page, v)
-		}
-		total++
-		return nil
+		return 0, hand(some)
 	})
-	return page, total, err
+	return err
 }

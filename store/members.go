@@ -35,9 +35,10 @@ func (m members) List(after string, limit int) ([]bridge.Member, error) {
 // chunk bounds how many ids one statement carries.
 const chunk = 5000
 
-func chunks(ids []string, do func([]string) (int64, error)) (total int, err error) {
+// chunks hands ids on, at most size at a time, and sums up what do returns.
+func chunks(ids []string, size int, do func([]string) (int64, error)) (total int, err error) {
 	for len(ids) > 0 {
-		k := min(chunk, len(ids))
+		k := min(size, len(ids))
 		n, err := do(ids[:k])
 		total += int(n)
 		if err != nil {
@@ -55,7 +56,7 @@ func (m members) Add(ids ...string) (int, error) {
 	if err := t.get("group", `SELECT source FROM groups WHERE id = $1`, []any{m.group}, &source); err != nil {
 		return 0, err
 	}
-	return chunks(ids, func(part []string) (int64, error) {
+	return chunks(ids, chunk, func(part []string) (int64, error) {
 		// A member that is deleted meanwhile leaves a row that names nobody.
 		var known int
 		in := t.in("$2")
@@ -74,7 +75,7 @@ func (m members) Add(ids ...string) (int, error) {
 }
 
 func (m members) Remove(ids ...string) (int, error) {
-	return chunks(distinct(ids), func(part []string) (int64, error) {
+	return chunks(distinct(ids), chunk, func(part []string) (int64, error) {
 		return m.t.do(`DELETE FROM members WHERE group_id = $1 AND member `+m.t.in("$2"), m.group, m.t.list(part))
 	})
 }
@@ -89,11 +90,16 @@ func (t *tx) Memberships(ids ...string) (map[string][]bridge.Membership, error) 
 	if len(ids) == 0 {
 		return found, nil
 	}
-	err := t.each(`SELECT m.member, g.id, g.display_name FROM members m JOIN groups g ON g.id = m.group_id
-		WHERE m.member `+t.in("$1")+` ORDER BY m.member, g.id`, []any{t.list(ids)}, func(s scanner) error {
+	err := t.each(`WITH RECURSIVE up (member, group_id, direct) AS (
+			SELECT member, group_id, 1 FROM members WHERE member `+t.in("$1")+`
+			UNION SELECT up.member, m.group_id, 0 FROM up JOIN members m ON m.member = up.group_id)
+		SELECT up.member, g.id, g.display_name, max(up.direct) FROM up JOIN groups g ON g.id = up.group_id
+		GROUP BY up.member, g.id, g.display_name ORDER BY up.member, g.id`, []any{t.list(ids)}, func(s scanner) error {
 		var id string
 		var v bridge.Membership
-		err := s.Scan(&id, &v.Group, &v.DisplayName)
+		var direct int
+		err := s.Scan(&id, &v.Group, &v.DisplayName, &direct)
+		v.Indirect = direct == 0
 		found[id] = append(found[id], v)
 		return err
 	})

@@ -27,6 +27,7 @@ func scanPerson(s scanner) (p bridge.Person, err error) {
 
 var peopleListing = listing[bridge.Person]{
 	table: "people", columns: personColumns, scan: scanPerson,
+	id: func(p bridge.Person) string { return p.ID }, ordered: bridge.ByUserName,
 }
 
 func (t *tx) Person(id string) (bridge.Person, error) {
@@ -37,8 +38,10 @@ func (t *tx) Person(id string) (bridge.Person, error) {
 	return p, err
 }
 
-func (t *tx) People(q bridge.Query[bridge.Person]) ([]bridge.Person, int, error) {
-	return peopleListing.page(t, q)
+func (t *tx) People(q bridge.Query) ([]bridge.Person, int, error) { return peopleListing.page(t, q) }
+
+func (t *tx) ScanPeople(source string, where bridge.Cond, each func([]bridge.Person) error) error {
+	return peopleListing.each(t, source, where, each)
 }
 
 func (t *tx) PutPerson(p bridge.Person) error {
@@ -58,6 +61,9 @@ func (t *tx) PutPerson(p bridge.Person) error {
 			return bridge.Errorf(bridge.KindConflict, "there is already a person with this id")
 		}
 		if err != nil {
+			return err
+		}
+		if err := t.tally("people", p.ID, 1); err != nil {
 			return err
 		}
 		return t.putKeys("people", p.Source, p.ID, nil, keys)
@@ -91,6 +97,9 @@ func (t *tx) DeletePerson(id string, by []bridge.Key) error {
 		}
 	}
 	if _, err := t.do(`DELETE FROM members WHERE member = $1`, id); err != nil {
+		return err
+	}
+	if err := t.tally("people", id, -1); err != nil {
 		return err
 	}
 	n, err := t.do(`DELETE FROM people WHERE id = $1`, id) // and its keys

@@ -45,11 +45,26 @@ func TestPlans(t *testing.T) {
 		not  []string
 	}{
 		{"userName eq", func(x *tx) error {
-			_, _, err := peopleListing.page(x, bridge.Query[bridge.Person]{Source: "hr", Limit: 10,
-				Keep:  func(bridge.Person) bool { return true },
-				Where: []bridge.Key{key(bridge.ByUserName, "ada"), key(bridge.ByEmail, "a@example.org")}})
+			_, _, err := peopleListing.page(x, bridge.Query{Source: "hr", Limit: 10, After: &bridge.Place{Key: "1", ID: "x"},
+				Where: bridge.All(bridge.Is(key(bridge.ByUserName, "ada")), bridge.Is(key(bridge.ByEmail, "a@example.org")))})
 			return err
 		}, "people_user_name", []string{"people_in_order", "SCAN"}},
+		{"a page", func(x *tx) error {
+			_, _, err := peopleListing.page(x, bridge.Query{Source: "hr", Limit: 10, After: &bridge.Place{Key: "1", ID: "x"}})
+			return err
+		}, "SEARCH people USING COVERING INDEX people_in_order", []string{"SCAN"}},
+		{"a page by name", func(x *tx) error {
+			_, _, err := peopleListing.page(x, bridge.Query{Source: "hr", Limit: 10, Sort: bridge.Sort{By: bridge.ByUserName}, After: &bridge.Place{Key: "a", ID: "x"}})
+			return err
+		}, "PRIMARY KEY (source=? AND attribute=? AND (value,id)>(?,?))", []string{"SCAN people", "TEMP B-TREE"}},
+		{"the inactive", func(x *tx) error {
+			_, _, err := peopleListing.page(x, bridge.Query{Source: "hr", Limit: 10, Where: bridge.Cond{Op: bridge.Equal, By: bridge.ByActive, Value: false}})
+			return err
+		}, "people_inactive", []string{"SCAN", "people_in_order"}},
+		{"names that start so", func(x *tx) error {
+			_, _, err := peopleListing.page(x, bridge.Query{Source: "hr", Limit: 10, Where: bridge.Cond{Op: bridge.StartsWith, By: bridge.ByUserName, Value: "ad"}})
+			return err
+		}, "PRIMARY KEY (source=? AND attribute=? AND value>? AND value<?)", []string{"SCAN", "people_in_order"}},
 		{"the cases of somebody", func(x *tx) error {
 			_, err := x.CasesOf("hr", "p", []bridge.Key{key(bridge.ByUserName, "ada"), key(bridge.ByEmail, "a@example.org")})
 			return err

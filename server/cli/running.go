@@ -113,7 +113,7 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 }
 
 func (r *running) scim() http.Handler {
-	o := scim.Options{People: r.bridge, Groups: r.bridge, Memberships: r.bridge,
+	o := scim.Options{People: r.bridge, Groups: r.bridge, Reader: r.bridge,
 		Dialect: func(source string) scim.Dialect { return (*r.dialects.Load())[source] },
 		Limits:  scim.Limits{Body: 64 << 20}, // the front has bounded it already
 		Report: func(q *http.Request, err error) {

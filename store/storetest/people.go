@@ -7,7 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -15,8 +14,6 @@ import (
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/store"
 )
-
-type people = bridge.Query[bridge.Person]
 
 func userNamesUnique(t *testing.T, s *store.Store) {
 	put(t, s, newPerson("Ada"))
@@ -56,24 +53,11 @@ func oneOfMany(t *testing.T, s *store.Store) {
 	}
 }
 
-func find(t *testing.T, s *store.Store, q people) (names []string, total int) {
-	t.Helper()
-	see(t, s, func(tx bridge.Tx) error {
-		page, n, err := tx.People(q)
-		for _, p := range page {
-			names = append(names, p.UserName)
-		}
-		total = n
-		return err
-	})
-	return names, total
-}
-
 func keysFollow(t *testing.T, s *store.Store) {
 	p := newPerson("ada")
 	put(t, s, p)
 	by := func(a bridge.Attribute, v string) int {
-		_, n := find(t, s, people{Source: source, Where: []bridge.Key{bridge.Normalise(a, v)}})
+		_, n := find(t, s, people{Source: source, Where: bridge.Is(bridge.Normalise(a, v))})
 		return n
 	}
 	p.Version, p.UserName, p.Emails = 2, "lovelace", []string{"new@example.org"}
@@ -108,81 +92,6 @@ func keysFollow(t *testing.T, s *store.Store) {
 	}
 }
 
-func queries(t *testing.T, s *store.Store) {
-	var all []bridge.Person
-	for i := range 10 {
-		p := newPerson(fmt.Sprintf("user%d", i))
-		p.Created = start.Add(time.Duration(9-i) * time.Second) // against the order of insertion
-		p.Active = i%2 == 0
-		all = append(all, p)
-	}
-	other := newPerson("user1")
-	other.Source = "other"
-	put(t, s, append(all, other)...)
-	key := bridge.Normalise
-	for _, c := range []struct {
-		name  string
-		q     people
-		want  string
-		total int
-	}{
-		{"by name", people{Where: []bridge.Key{key(bridge.ByUserName, "USER3")}, Limit: 5}, "user3", 1},
-		{"by id", people{Where: []bridge.Key{key(bridge.ByID, all[4].ID)}, Limit: 5}, "user4", 1},
-		{"another source's id", people{Where: []bridge.Key{key(bridge.ByID, other.ID)}, Limit: 5}, "", 0},
-		{"both hold", people{Where: []bridge.Key{key(bridge.ByUserName, "user3"), key(bridge.ByEmail, "user3@home.EXAMPLE")}, Limit: 5}, "user3", 1},
-		{"only one holds", people{Where: []bridge.Key{key(bridge.ByUserName, "user3"), key(bridge.ByEmail, "user4@home.example")}, Limit: 5}, "", 0},
-		{"many share it", people{Where: []bridge.Key{key(bridge.ByDisplayName, "somebody")}, Limit: 2}, "user9 user8", 10},
-		{"a page of them", people{Where: []bridge.Key{key(bridge.ByDisplayName, "somebody")}, Offset: 2, Limit: 2}, "user7 user6", 10},
-		{"keep", people{Keep: func(p bridge.Person) bool { return p.Active }, Offset: 1, Limit: 2}, "user6 user4", 5},
-		{"keep of where", people{Where: []bridge.Key{key(bridge.ByEmail, "user3@example.org")}, Keep: func(p bridge.Person) bool { return p.Active }, Limit: 2}, "", 0},
-		{"only count", people{}, "", 10},
-		{"only count what is kept", people{Keep: func(p bridge.Person) bool { return !p.Active }}, "", 5},
-		{"NUL", people{Where: []bridge.Key{key(bridge.ByUserName, "a\x00b")}, Limit: 1}, "", 0},
-		{"not SQL", people{Where: []bridge.Key{key(bridge.ByUserName, "' OR 1=1 --")}, Limit: 1}, "", 0},
-	} {
-		c.q.Source = source
-		names, total := find(t, s, c.q)
-		if got := strings.Join(names, " "); got != c.want || total != c.total {
-			t.Errorf("%s: got %q of %d, want %q of %d", c.name, got, total, c.want, c.total)
-		}
-	}
-	wantKind(t, s.View(t.Context(), func(tx bridge.Tx) error {
-		_, _, err := tx.People(people{Source: source, Where: make([]bridge.Key, 1000)})
-		return err
-	}), bridge.KindInvalid)
-}
-
-func paging(t *testing.T, s *store.Store) {
-	var want []string
-	var list []bridge.Person
-	for i := range 57 {
-		p := newPerson(fmt.Sprintf("u%02d", i))
-		p.Created = start.Add(time.Duration(i/10) * time.Second) // many at the same moment
-		list = append(list, p)
-	}
-	put(t, s, list...)
-	slices.SortFunc(list, func(a, b bridge.Person) int {
-		return strings.Compare(a.Created.String()+a.ID, b.Created.String()+b.ID)
-	})
-	for _, p := range list {
-		want = append(want, p.UserName)
-	}
-	var got []string
-	for offset := 0; ; offset += 10 {
-		names, total := find(t, s, people{Source: source, Offset: offset, Limit: 10})
-		if total != 57 {
-			t.Fatalf("total %d", total)
-		}
-		if len(names) == 0 {
-			break
-		}
-		got = append(got, names...)
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-}
-
 func deletedPeople(t *testing.T, s *store.Store) {
 	p, g := newPerson("ada"), newGroup("staff")
 	put(t, s, p)
@@ -195,7 +104,7 @@ func deletedPeople(t *testing.T, s *store.Store) {
 	})
 	must(t, s, func(tx bridge.Tx) error { return tx.DeletePerson(p.ID, nil) })
 	wantKind(t, s.Update(t.Context(), func(tx bridge.Tx) error { return tx.DeletePerson(p.ID, nil) }), bridge.KindNotFound)
-	if _, n := find(t, s, people{Source: source, Where: []bridge.Key{bridge.Normalise(bridge.ByUserName, "ada")}}); n != 0 {
+	if _, n := find(t, s, people{Source: source, Where: bridge.Is(bridge.Normalise(bridge.ByUserName, "ada"))}); n != 0 {
 		t.Error("a deleted person is found")
 	}
 	see(t, s, func(tx bridge.Tx) error {
@@ -226,7 +135,7 @@ func groups(t *testing.T, s *store.Store) {
 	})
 	count := func(a bridge.Attribute, v string) (n int) {
 		see(t, s, func(tx bridge.Tx) (err error) {
-			_, n, err = tx.Groups(bridge.Query[bridge.Group]{Source: source, Where: []bridge.Key{bridge.Normalise(a, v)}})
+			_, n, err = tx.Groups(bridge.Query{Source: source, Where: bridge.Is(bridge.Normalise(a, v))})
 			return err
 		})
 		return n

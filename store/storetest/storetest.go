@@ -3,7 +3,8 @@
 //	storetest.go  Run, and what the tests share
 //	database.go   a PostgreSQL database for one test
 //	updates.go    transactions: durable, whole, nothing lost
-//	people.go     people, groups and members: keys, pages, conflicts
+//	people.go     people, groups and members: keys, conflicts
+//	queries.go    conditions, orders and pages, against a model
 //	cases.go      cases, actions, accounts, tokens, figures
 //	lanes.go      whose turn it is; lanes under load
 //	stops.go      stopping in two stages; River's console
@@ -40,7 +41,9 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"OneOfManyGetsTheName", oneOfMany},
 		{"KeysFollowThePerson", keysFollow},
 		{"Queries", queries},
+		{"Conditions", conditions},
 		{"Paging", paging},
+		{"Tallies", tallies},
 		{"DeletedPeopleLeaveNothing", deletedPeople},
 		{"Groups", groups},
 		{"Members", membersOfGroup},

@@ -119,7 +119,7 @@ func panicsComeBack(t *testing.T, s *store.Store) {
 	}
 	wg.Wait()
 	see(t, s, func(tx bridge.Tx) error {
-		_, n, err := tx.People(bridge.Query[bridge.Person]{Source: source})
+		_, n, err := tx.People(bridge.Query{Source: source})
 		if n != 17 {
 			t.Errorf("%d people, want 16 and one called same", n)
 		}
@@ -173,7 +173,7 @@ func cancelledBefore(t *testing.T, s *store.Store) {
 
 func viewSnapshot(t *testing.T, s *store.Store) {
 	put(t, s, newPerson("ada"))
-	all := bridge.Query[bridge.Person]{Source: source}
+	all := bridge.Query{Source: source}
 	see(t, s, func(tx bridge.Tx) error {
 		_, before, err := tx.People(all)
 		if err != nil {

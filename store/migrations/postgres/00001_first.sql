@@ -2,8 +2,9 @@
 
 -- Times are microseconds since 1970 UTC; 0 is "not yet". Ids are UUIDs as text.
 
+-- Ids and keys are compared as bytes, whatever the database's language is.
 CREATE TABLE people (
-    id           TEXT PRIMARY KEY,
+    id           TEXT COLLATE "C" PRIMARY KEY,
     source       TEXT NOT NULL,
     handle       BYTEA NOT NULL CHECK (length(handle) = 16),
     user_name    TEXT NOT NULL,
@@ -17,20 +18,21 @@ CREATE TABLE people (
     modified     BIGINT NOT NULL
 );
 CREATE INDEX people_in_order ON people (source, created, id);
+CREATE INDEX people_inactive ON people (source, created, id) WHERE active = false;
 
 -- What people are looked up by: one row a value, normalised.
 CREATE TABLE people_keys (
     source    TEXT NOT NULL,
     attribute TEXT NOT NULL,
-    value     TEXT NOT NULL,
-    id        TEXT NOT NULL REFERENCES people ON DELETE CASCADE,
+    value     TEXT COLLATE "C" NOT NULL,
+    id        TEXT COLLATE "C" NOT NULL REFERENCES people ON DELETE CASCADE,
     PRIMARY KEY (source, attribute, value, id)
 );
 CREATE INDEX people_keys_of ON people_keys (id);
 CREATE UNIQUE INDEX people_user_name ON people_keys (source, value) WHERE attribute = 'userName';
 
 CREATE TABLE groups (
-    id           TEXT PRIMARY KEY,
+    id           TEXT COLLATE "C" PRIMARY KEY,
     source       TEXT NOT NULL,
     display_name TEXT NOT NULL,
     external_id  TEXT NOT NULL,
@@ -44,19 +46,28 @@ CREATE INDEX groups_in_order ON groups (source, created, id);
 CREATE TABLE groups_keys (
     source    TEXT NOT NULL,
     attribute TEXT NOT NULL,
-    value     TEXT NOT NULL,
-    id        TEXT NOT NULL REFERENCES groups ON DELETE CASCADE,
+    value     TEXT COLLATE "C" NOT NULL,
+    id        TEXT COLLATE "C" NOT NULL REFERENCES groups ON DELETE CASCADE,
     PRIMARY KEY (source, attribute, value, id)
 );
 CREATE INDEX groups_keys_of ON groups_keys (id);
 
 CREATE TABLE members (
-    group_id TEXT NOT NULL REFERENCES groups ON DELETE CASCADE,
-    member   TEXT NOT NULL, -- a person or a group
+    group_id TEXT COLLATE "C" NOT NULL REFERENCES groups ON DELETE CASCADE,
+    member   TEXT COLLATE "C" NOT NULL, -- a person or a group
     is_group BOOLEAN NOT NULL,
     PRIMARY KEY (group_id, member)
 );
 CREATE INDEX members_of ON members (member);
+
+-- How many people and groups a source has: the sum over the shards.
+CREATE TABLE tallies (
+    source TEXT NOT NULL,
+    what   TEXT NOT NULL, -- the table that is counted
+    shard  BIGINT NOT NULL,
+    n      BIGINT NOT NULL,
+    PRIMARY KEY (source, what, shard)
+);
 
 CREATE TABLE cases (
     id         TEXT PRIMARY KEY,

@@ -19,6 +19,7 @@ CREATE TABLE people (
     modified     INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX people_in_order ON people (source, created, id);
+CREATE INDEX people_inactive ON people (source, created, id) WHERE active = false;
 
 -- What people are looked up by: one row a value, normalised.
 CREATE TABLE people_keys (
@@ -59,6 +60,15 @@ CREATE TABLE members (
     PRIMARY KEY (group_id, member)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX members_of ON members (member);
+
+-- How many people and groups a source has: the sum over the shards.
+CREATE TABLE tallies (
+    source TEXT NOT NULL,
+    what   TEXT NOT NULL, -- the table that is counted
+    shard  INTEGER NOT NULL,
+    n      INTEGER NOT NULL,
+    PRIMARY KEY (source, what, shard)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE cases (
     id         TEXT NOT NULL PRIMARY KEY,
