@@ -279,7 +279,8 @@ type troupe struct {
 //	dan  engineer, no address, in department "Stage"
 //	eve  Éditeur, work address, primary is home
 //
-// Each userName is the prefix, "-cast-" and the short name.
+// Each userName is the prefix, "-cast-" and the short name. They are created in
+// no order that anything sorts by.
 func (t *T) shared() map[string]object {
 	if t.troupe == nil {
 		t.troupe = t.gather()
@@ -303,14 +304,14 @@ func (t *T) gather() *troupe {
 		name  string
 		given object
 	}{
-		{"ada", object{"title": "Engineer", "nickName": `the "Countess" \ ` + t.prefix, "emails": []object{mail("ada", "work", true), mail("ada", "home", false)},
-			"name": object{"givenName": "Ada", "familyName": "Young"}}},
-		{"Bob", object{"title": "Manager", "active": false, "emails": []object{mail("Bob", "work", true)}, "name": object{"givenName": "Bob", "familyName": "adams"}}},
 		{"cyd", object{"nickName": "", "emails": []object{mail("cyd", "home", true)}, "name": object{"givenName": "Cyd", "familyName": "Moore"},
 			enterpriseURN: object{"department": "Tour " + t.prefix}}},
-		{"dan", object{"title": "engineer", "name": object{"givenName": "Dan"}, enterpriseURN: object{"department": "Stage " + t.prefix}}},
+		{"ada", object{"title": "Engineer", "nickName": `the "Countess" \ ` + t.prefix, "emails": []object{mail("ada", "work", true), mail("ada", "home", false)},
+			"name": object{"givenName": "Ada", "familyName": "Young"}}},
 		{"eve", object{"title": "Éditeur", "emails": []object{mail("eve", "work", false), {"value": "aaa-" + t.prefix + "@home.example", "type": "home", "primary": true}},
 			"name": object{"givenName": "Eve", "familyName": "Quinn"}}},
+		{"Bob", object{"title": "Manager", "active": false, "emails": []object{mail("Bob", "work", true)}, "name": object{"givenName": "Bob", "familyName": "adams"}}},
+		{"dan", object{"title": "engineer", "name": object{"givenName": "Dan"}, enterpriseURN: object{"department": "Stage " + t.prefix}}},
 	} {
 		body := t.person(nil)
 		body["userName"] = t.stage(p.name)

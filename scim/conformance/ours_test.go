@@ -29,7 +29,7 @@ func door(t *testing.T, o store.Options) http.Handler {
 	}
 	t.Cleanup(func() { s.Close() })
 	b := bridge.New(bridge.Options{Store: s, Logger: o.Logger})
-	inner := http.StripPrefix(scim.Mount, scim.New(scim.Options{People: b, Groups: b, Memberships: b,
+	inner := http.StripPrefix(scim.Mount, scim.New(scim.Options{People: b, Groups: b, Reader: b,
 		Report: func(r *http.Request, err error) { t.Errorf("%s %s: %v", r.Method, r.URL, err) }}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer "+token {

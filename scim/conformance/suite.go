@@ -71,22 +71,24 @@ func (r Report) Conforms() bool {
 	return r.Count(Fail, Must, Feature)+r.Count(Error, Must, Feature) == 0
 }
 
-// Chosen are the checks whose IDs begin with one of only, or all.
+// Chosen are the checks that only names, each by its ID or by a beginning of it
+// that ends where a number or word ends: "7644-3.5" has 7644-3.5.2 below it, and
+// not 7644-3.51. Without only, it is all.
 func Chosen(only []string) []Check {
 	all := Checks()
 	if len(only) == 0 {
 		return all
 	}
+	whole := map[string]bool{}
+	for _, c := range all {
+		whole[c.ID] = true
+	}
 	return slices.DeleteFunc(all, func(c Check) bool {
-		return !slices.ContainsFunc(only, func(id string) bool { return c.ID == id || begins(c.ID, id) })
+		return !slices.ContainsFunc(only, func(id string) bool {
+			rest, ok := strings.CutPrefix(c.ID, id)
+			return rest == "" && ok || ok && !whole[id] && (rest[0] == '.' || rest[0] == '-')
+		})
 	})
-}
-
-// begins reports whether an ID is under a prefix: "7644-3.5" has 7644-3.5.2
-// below it, and not 7644-3.51.
-func begins(id, prefix string) bool {
-	rest, ok := strings.CutPrefix(id, prefix)
-	return ok && (prefix == "" || strings.HasSuffix(prefix, "-") || rest == "" || rest[0] == '.' || rest[0] == '-' || prefix[len(prefix)-1] == '.')
 }
 
 // Run asks the checks, one after the other, and removes what they created. The
