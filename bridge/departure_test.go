@@ -326,12 +326,23 @@ func TestLeavingAndReturningInDisorder(t *testing.T) {
 func TestSourcesAreApart(t *testing.T) {
 	onBoth(t, 1, func(w *world) {
 		other := bridge.WithCaller(context.Background(), bridge.Caller{Source: "other"})
-		_, err := w.bridge.Person(other, w.ids[0])
-		if !bridge.IsKind(err, bridge.KindNotFound) {
-			t.Errorf("seen: %v", err)
-		}
-		if _, nobody := w.bridge.Person(other, "nobody"); nobody.Error() != err.Error() {
-			t.Errorf("%q of somebody, %q of nobody", err, nobody)
+		if err := w.bridge.See(other, func(v bridge.Sight) error {
+			_, err := v.Person(w.ids[0])
+			if !bridge.IsKind(err, bridge.KindNotFound) {
+				t.Errorf("seen: %v", err)
+			}
+			if _, nobody := v.Person("nobody"); nobody.Error() != err.Error() {
+				t.Errorf("%q of somebody, %q of nobody", err, nobody)
+			}
+			if _, total, err := v.People(bridge.Query{Source: "hr", Limit: 10}); total != 0 || err != nil {
+				t.Errorf("listed %d, %v", total, err)
+			}
+			return v.ScanPeople(bridge.Cond{}, func(some []bridge.Person) error {
+				t.Errorf("%d were seen", len(some))
+				return nil
+			})
+		}); err != nil {
+			t.Error(err)
 		}
 		if err := w.bridge.RemovePerson(other, w.ids[0], nil); !bridge.IsKind(err, bridge.KindNotFound) {
 			t.Errorf("removed: %v", err)
@@ -339,10 +350,7 @@ func TestSourcesAreApart(t *testing.T) {
 		if _, err := w.bridge.ChangePerson(other, w.ids[0], func(*bridge.Person) error { return nil }); !bridge.IsKind(err, bridge.KindNotFound) {
 			t.Errorf("changed: %v", err)
 		}
-		if _, total, err := w.bridge.People(other, bridge.Query[bridge.Person]{Source: "hr", Limit: 10}); total != 0 || err != nil {
-			t.Errorf("listed %d, %v", total, err)
-		}
-		if _, err := w.bridge.Person(context.Background(), w.ids[0]); !bridge.IsKind(err, bridge.KindDenied) {
+		if err := w.bridge.See(context.Background(), func(bridge.Sight) error { return nil }); !bridge.IsKind(err, bridge.KindDenied) {
 			t.Errorf("unnamed: %v", err)
 		}
 	})

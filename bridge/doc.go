@@ -4,7 +4,8 @@
 // The nouns, one file each:
 //
 //	person.go     Person, Group, Identifiers: who a source told us about
-//	query.go      Query: how people and groups are looked up
+//	query.go      Query, Cond: how people and groups are looked up
+//	sight.go      Sight: what one source may see, on one snapshot
 //	caller.go     Caller: who is asking (source and token, or operator)
 //	app.go        App, Effect, Capability, Policy: what can be shut, and what is wanted
 //	connector.go  Connector, Account, Order, Receipt: how a door is shut, and its outcomes

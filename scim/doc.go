@@ -15,10 +15,13 @@
 //	groups.go     /Groups
 //	members.go    who is in a group; what a PATCH does to that
 //	person.go     what the bridge must know of a resource, read out of it
-//	list.go       /Users?filter=…, /Users/.search: paging and parameters
+//	list.go       /Users?filter=…, /.search: parameters -> a query; the answer
+//	search.go     a query -> a page: by the store, or looking at each resource
+//	sort.go       sortBy and sortOrder; the key by which a resource is ordered
+//	cursor.go     where the next page begins
 //	filter.go     the filter grammar -> a tree
 //	bind.go       the tree's names -> definitions; wrong comparisons refused
-//	plan.go       the tree -> indexed look-ups and the rest
+//	plan.go       the tree -> a condition that the store decides, and the rest
 //	match.go      the rest, decided on a resource
 //	path.go       PATCH bodies -> operations on definitions
 //	patch.go      operations applied to a resource
@@ -33,5 +36,5 @@
 // apply nothing.
 //
 // Deliberately absent: authentication (the caller is in the request's
-// context), sorting, bulk, /Me; the ServiceProviderConfig says so.
+// context), bulk; /Me, for whoever calls is a source and no person.
 package scim

@@ -10,7 +10,8 @@
 //	postgres.go    a transaction each, and repeated after a conflict (PostgreSQL)
 //	migrate.go     bringing the tables up to date
 //
-//	listing.go     look-ups and pages, for people and groups alike
+//	listing.go     pages and scans, for people and groups alike
+//	cond.go        conditions in SQL; how many there are
 //	people.go      people and their keys
 //	groups.go      groups
 //	members.go     who is in a group
