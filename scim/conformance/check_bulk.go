@@ -34,8 +34,8 @@ func ended(o object) string {
 
 // made reads what an operation of a bulk created, by its location.
 func (t *T) made(a answer, o object) answer {
-	path, ok := strings.CutPrefix(o.text("location"), t.base.String())
-	t.must(ok, a, "the location of what was created, not %q", o.text("location"))
+	path := t.path(o.text("location"))
+	t.must(path != "", a, "the location of what was created, not %q", o.text("location"))
 	return t.read(path)
 }
 

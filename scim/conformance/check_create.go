@@ -30,8 +30,8 @@ func createChecks() []Check {
 				location := a.header.Get("Location")
 				t.located(a, location, a.json.id())
 				t.same(a, "meta.location", a.json.at("meta", "location"), location)
-				if to, ok := t.sameOrigin(t.base.String()+t.facts.users, location); ok && strings.HasPrefix(to, t.base.String()) {
-					t.read(strings.TrimPrefix(to, t.base.String()))
+				if path := t.path(location); path != "" {
+					t.read(path)
 				}
 			}},
 		{ID: "7644-3.3-read-only-ignored", Level: Must, Gap: []int{15},

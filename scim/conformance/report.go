@@ -25,15 +25,16 @@ func (r Result) Line(w io.Writer) error {
 		lines = [][2]string{{"", r.Why}}
 	}
 	for _, l := range lines {
-		if _, err := fmt.Fprintf(w, "      %-9s%s\n", l[0], excerptLine(l[1])); err != nil {
+		label := ""
+		if l[0] != "" {
+			label = fmt.Sprintf("%-9s", l[0])
+		}
+		if _, err := fmt.Fprintf(w, "      %s%s\n", label, excerpt(strings.TrimSpace(l[1]))); err != nil {
 			return err
 		}
 	}
 	return nil
 }
-
-// excerptLine keeps a text in one line of a terminal's words.
-func excerptLine(s string) string { return excerpt(strings.TrimSpace(s)) }
 
 // Summary is one line about the whole.
 func (r Report) Summary() string {

@@ -9,10 +9,12 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/exeunt/exeunt/bridge"
@@ -162,7 +164,7 @@ func (w *wire) once(ctx context.Context, r request, target string) (answer, erro
 		}
 		out.Header.Set("Authorization", "Bearer "+string(token))
 	}
-	in, err := w.client.Do(out)
+	in, err := w.do(out)
 	if err != nil {
 		return a, w.plainly(err)
 	}
@@ -177,6 +179,35 @@ func (w *wire) once(ctx context.Context, r request, target string) (answer, erro
 	}
 	a.json = decode(a.body)
 	return a, nil
+}
+
+// do sends a request, and once more if the server closed a kept connection in
+// the same moment: then it has not read it.
+func (w *wire) do(r *http.Request) (*http.Response, error) {
+	reused := false
+	trace := &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { reused = i.Reused }}
+	in, err := w.client.Do(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+	if err != nil && reused && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.EOF)) {
+		w.client.CloseIdleConnections()
+		if r.Body, err = r.GetBody(); err == nil {
+			in, err = w.client.Do(r)
+		}
+	}
+	return in, err
+}
+
+// path is a location at this server as a path below the base URL; "" if it is
+// elsewhere.
+func (w *wire) path(location string) string {
+	to, ok := w.sameOrigin(w.base.String()+"/", location)
+	if !ok {
+		return ""
+	}
+	path, ok := strings.CutPrefix(to, w.base.String())
+	if !ok {
+		return ""
+	}
+	return path
 }
 
 // plainly says what went wrong on the way, without the URL, which may be long.
@@ -216,7 +247,7 @@ func (w *wire) note(r request, a answer) {
 		w.made[path+"/"+url.PathEscape(a.json.id())] = true
 	case r.method == http.MethodPost && a.ok():
 		for _, o := range objects(a.json.at("Operations")) { // a bulk
-			if p, ok := strings.CutPrefix(o.text("location"), w.base.String()); ok && o.text("method") == http.MethodPost {
+			if p := w.path(o.text("location")); p != "" && o.text("method") == http.MethodPost {
 				w.made[p] = true
 			}
 		}
