@@ -85,7 +85,8 @@ apps:
 type thirdParty struct{ url, token string }
 
 // startThirdParty starts it where EXEUNT_TEST_SCIMMY says it is installed.
-func startThirdParty(t *testing.T) thirdParty {
+// Faults are planted in it: server.js has their names.
+func startThirdParty(t *testing.T, faults ...string) thirdParty {
 	t.Helper()
 	dir := os.Getenv("EXEUNT_TEST_SCIMMY")
 	if dir == "" {
@@ -96,7 +97,7 @@ func startThirdParty(t *testing.T) thirdParty {
 	}
 	app := thirdParty{token: "third-party-0123456789abcdef"}
 	c := exec.Command("node", "server.js")
-	c.Dir, c.Env, c.Stderr = dir, append(os.Environ(), "SCIM_TOKEN="+app.token, "PORT=0"), os.Stderr
+	c.Dir, c.Env, c.Stderr = dir, append(os.Environ(), "SCIM_TOKEN="+app.token, "PORT=0", "FAULTS="+strings.Join(faults, ",")), os.Stderr
 	alive, err := c.StdinPipe() // it ends with us
 	if err != nil {
 		t.Fatal(err)

@@ -31,6 +31,16 @@ func operatorChecks() []Check {
 				t.findsAlone(`userName eq "`+t.stage("ada")+`"`, "ada")
 				t.findsAlone(`userName eq "` + t.stage("nobody") + `"`)
 			}},
+		{ID: "7644-3.4.2.2-eq-in-any-case", Level: Must, Gap: []int{6, 16},
+			Title: "userName eq finds that person whatever the case",
+			Harm:  "It takes somebody for new because the case of an address changed, and creates them again.",
+			needs: []need{canFilter},
+			run: func(t *T) {
+				if t.facts.describes(userURN, "userName").at("caseExact") == true {
+					t.skip("the schema says that userName is caseExact")
+				}
+				t.findsAlone(`userName eq "`+strings.ToUpper(t.stage("ada"))+`"`, "ada")
+			}},
 		{ID: "7644-3.4.2.2-eq-external-id", Level: Must, Gap: []int{5},
 			Title: "externalId eq finds exactly that person",
 			Harm:  "It cannot match by its own ids after somebody was renamed.",

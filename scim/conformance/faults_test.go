@@ -298,7 +298,7 @@ func queryFaults() []fault {
 		{"sw is co", rewritten(`title sw "ngin`, `title co "ngin`), []string{"7644-3.4.2.2-sw"}},
 		{"ew is co", rewritten(` ew "`, ` co "`), []string{"7644-3.4.2.2-ew"}},
 		{"empty is present", rewritten(`nickName pr`, `(nickName pr or userName ew "cyd")`), []string{"7644-3.4.2.2-pr-empty"}},
-		{"texts are compared exactly", answers(exactly), []string{"7644-3.4.2.2-text-case", "7644-3.4.2.2-members"}},
+		{"texts are compared exactly", answers(exactly), []string{"7644-3.4.2.2-text-case", "7644-3.4.2.2-eq-in-any-case", "7644-3.4.2.2-members"}},
 		{"value paths look at several values", rewritten(`emails\[type eq "(\w+)" and value co "([^"]+)"\]`, `(emails.type eq "$1" and emails.value co "$2")`), []string{"7644-3.4.2.2-value-path"}},
 		{"paths look at the first value only", rewritten(`emails\.value eq "[^"]*@home.example"`, `id eq "nobody"`), []string{"7644-3.4.2.2-several-values"}},
 		{"attributes and excludedAttributes are ignored", without("attributes", "excludedAttributes"), []string{"7644-3.4.2.5", "7644-3.9", "7644-3.10-attributes-by-urn", "7644-3.4.3-search-attributes"}},
