@@ -20,11 +20,12 @@ import (
 )
 
 // TestDialects holds every recorded conversation of testdata/idp with a running
-// exeunt, each as a source of its own in its client's dialect. Whoever left has
-// a case for it that ends well, and nobody else has one.
+// exeunt, each as two sources of its own: one of its client's dialect, and one
+// whose client is not named. Whoever left has a case for it that ends well, and
+// nobody else has one.
 func TestDialects(t *testing.T) {
 	files, err := filepath.Glob("testdata/idp/*/*.txt")
-	if err != nil || len(files) < 30 {
+	if err != nil || len(files) < 45 {
 		t.Fatalf("%d recordings, %v", len(files), err)
 	}
 	badge, err := sandbox.StartHook(sandbox.Options{})
@@ -35,8 +36,10 @@ func TestDialects(t *testing.T) {
 	secrets := map[string]string{"badge": badge.Admin()}
 	sources := "public_url: https://exeunt.example\nlog: {level: warn}\nsources:\n"
 	for _, file := range files {
-		secrets[sourceOf(file)] = tokenOf(file)
-		sources += fmt.Sprintf("  %s: {token: file:%[1]s, dialect: %s}\n", sourceOf(file), filepath.Base(filepath.Dir(file)))
+		for source, dialect := range sourcesOf(file) {
+			secrets[source] = tokenOf(source)
+			sources += fmt.Sprintf("  %s: {token: file:%[1]s, dialect: %s}\n", source, dialect)
+		}
 	}
 	p := newProduct(t, sources+fmt.Sprintf(`apps:
   badge:
@@ -52,46 +55,27 @@ func TestDialects(t *testing.T) {
 	p.start()
 
 	for _, file := range files {
-		t.Run(strings.TrimPrefix(file, "testdata/idp/"), func(t *testing.T) {
-			c := conversation{p: p, token: tokenOf(file), source: sourceOf(file)}
-			if err := c.hold(file); err != nil {
-				t.Fatal(err)
-			}
-			cases := c.cases()
-			if got := names(cases); !slices.Equal(got, c.left) {
-				t.Fatalf("there are cases of %q, wanted %q", got, c.left)
-			}
-			within(t, 20*time.Second, func() error {
-				cases = c.cases()
-				if i := slices.IndexFunc(cases, func(c server.Case) bool { return c.State != "closed" && c.State != "cancelled" }); i >= 0 {
-					return fmt.Errorf("a case is %s", cases[i].State)
+		for source, dialect := range sourcesOf(file) {
+			t.Run(strings.TrimPrefix(file, "testdata/idp/")+"/"+dialect, func(t *testing.T) {
+				c := conversation{p: p, token: tokenOf(source), source: source}
+				if err := c.hold(file); err != nil {
+					t.Fatal(err)
 				}
-				return nil
+				c.end(t)
 			})
-			for _, one := range cases {
-				var whole server.Case
-				p.get("/v1/cases/"+one.ID, &whole)
-				if len(whole.Actions) == 0 {
-					t.Error("nothing was done")
-				}
-				for _, a := range whole.Actions {
-					returned := c.returned[one.Who.UserName] && (a.State == "dropped" || a.State == "offered")
-					if a.State != "verified" && !returned {
-						t.Errorf("%s is %s: %s", a.Effect, a.State, a.Problem)
-					}
-				}
-			}
-		})
+		}
 	}
 	p.run("log", "verify")
 }
 
-func sourceOf(file string) string {
-	client, _, _ := strings.Cut(filepath.Base(file), "-")
-	return filepath.Base(filepath.Dir(file)) + "-" + client
+// sourcesOf are the sources that hold a conversation, with their dialects.
+func sourcesOf(file string) map[string]string {
+	number, _, _ := strings.Cut(filepath.Base(file), "-")
+	client := filepath.Base(filepath.Dir(file))
+	return map[string]string{client + "-" + number: client, client + "-" + number + "-unnamed": "auto"}
 }
 
-func tokenOf(file string) string { return sourceOf(file) + "-token-0123456789abcdef0123456789" }
+func tokenOf(source string) string { return source + "-token-0123456789abcdef0123456789" }
 
 // conversation is a recording being held; testdata/idp/README.md has the form.
 type conversation struct {
@@ -154,6 +138,34 @@ func (c *conversation) hold(file string) error {
 	return c.lookAtTheEnd()
 }
 
+// end waits until the cases are, and looks at what became of them.
+func (c *conversation) end(t *testing.T) {
+	cases := c.cases()
+	if got := names(cases); !slices.Equal(got, c.left) {
+		t.Fatalf("there are cases of %q, wanted %q", got, c.left)
+	}
+	within(t, 20*time.Second, func() error {
+		cases = c.cases()
+		if i := slices.IndexFunc(cases, func(c server.Case) bool { return c.State != "closed" && c.State != "cancelled" }); i >= 0 {
+			return fmt.Errorf("a case is %s", cases[i].State)
+		}
+		return nil
+	})
+	for _, one := range cases {
+		var whole server.Case
+		c.p.get("/v1/cases/"+one.ID, &whole)
+		if len(whole.Actions) == 0 {
+			t.Error("nothing was done")
+		}
+		for _, a := range whole.Actions {
+			returned := c.returned[one.Who.UserName] && (a.State == "dropped" || a.State == "offered")
+			if a.State != "verified" && !returned {
+				t.Errorf("%s is %s: %s", a.Effect, a.State, a.Problem)
+			}
+		}
+	}
+}
+
 // split parts a section into header lines and content.
 func split(data string) (head []string, content string) {
 	for {
@@ -173,6 +185,7 @@ func (c *conversation) send(method, path string, head []string, content string) 
 		return 0, nil, nil, err
 	}
 	r.Header.Set("Authorization", "Bearer "+c.token)
+	r.Header.Set("User-Agent", "") // none, unless the recording has one
 	if content != "" {
 		r.Header.Set("Content-Type", "application/scim+json")
 	}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"os"
+	_ "time/tzdata" // names of time zones mean the same on every machine
 
 	"github.com/exeunt/exeunt/server/cli"
 )

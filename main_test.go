@@ -31,6 +31,8 @@ import (
 //	sandbox KIND -addr A -admin T -users F a sandbox app (scim, saas, hook)
 //	call [flags] METHOD URL                one HTTP request; prints status and body
 //	until PATTERN COMMAND ARG…             repeats a command until its output matches
+//	issuer FILE                            an OAuth server for access tokens; its address is put into FILE
+//	certs NAME…                            makes ca.pem, and for each name NAME.pem and NAME.key; prints fingerprints
 //	sql FILE STATEMENTS                    does with a database what exeunt itself never would
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
@@ -38,6 +40,8 @@ func TestMain(m *testing.M) {
 		"sandbox": func() { os.Exit(report(runSandbox(os.Args[1:]))) },
 		"call":    func() { os.Exit(report(runCall(os.Args[1:]))) },
 		"until":   func() { os.Exit(report(runUntil(os.Args[1:]))) },
+		"issuer":  func() { os.Exit(report(runIssuer(os.Args[1:]))) },
+		"certs":   func() { os.Exit(report(runCerts(os.Args[1:]))) },
 		"sql":     func() { os.Exit(report(runSQL(os.Args[1:]))) },
 	})
 }
@@ -102,6 +106,8 @@ func runCall(args []string) error {
 	want := f.Int("status", 0, "status that is expected; 0: any 2xx")
 	head := f.Bool("i", false, "print the answer's header too")
 	mime := f.String("type", "application/scim+json", "")
+	cert := f.String("cert", "", "name of a client certificate: NAME.pem and NAME.key")
+	forwarded := f.String("from", "", "X-Forwarded-For")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -120,10 +126,17 @@ func runCall(args []string) error {
 	if *token != "" {
 		r.Header.Set("Authorization", "Bearer "+*token)
 	}
+	if *forwarded != "" {
+		r.Header.Set("X-Forwarded-For", *forwarded)
+	}
 	if *cookie != "" {
 		r.Header.Set("Cookie", *cookie)
 	}
-	resp, err := (&http.Client{Timeout: 30 * time.Second}).Do(r)
+	transport, err := withPapers(*cert)
+	if err != nil {
+		return err
+	}
+	resp, err := (&http.Client{Timeout: 30 * time.Second, Transport: transport}).Do(r)
 	if err != nil {
 		return err
 	}

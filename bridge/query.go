@@ -1,6 +1,12 @@
 package bridge
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+	"golang.org/x/text/width"
+)
 
 // Attribute names one indexed attribute of people or groups.
 type Attribute string
@@ -35,9 +41,22 @@ type Key struct {
 func Normalise(a Attribute, value string) Key {
 	switch a {
 	case ByUserName, ByEmail, ByDisplayName:
-		value = strings.ToLower(value)
+		value = Fold(value)
 	}
 	return Key{a, value}
+}
+
+// Fold brings text into the form in which it is compared regardless of case, of
+// width, and of how accents are encoded (RFC 7644, section 5, by the mappings of
+// RFC 8265, section 3.3): one name, whichever keyboard it came from. What that
+// profile forbids, such as spaces, is left alone: HR systems send it.
+func Fold(s string) string {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return norm.NFC.String(strings.ToLower(width.Fold.String(s)))
+		}
+	}
+	return strings.ToLower(s)
 }
 
 // Keys returns what p can be looked up by, without the id, which is a column

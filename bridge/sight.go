@@ -63,3 +63,9 @@ func (s Sight) Members(group, after string, limit int) ([]Member, error) {
 func (s Sight) Memberships(ids ...string) (map[string][]Membership, error) {
 	return s.tx.Memberships(ids...)
 }
+
+// CaseStates returns, by id, where the departures stand of those of the source's
+// people who have left and not come back.
+func (s Sight) CaseStates(ids ...string) (map[string]CaseState, error) {
+	return s.tx.CaseStates(s.source, ids...)
+}

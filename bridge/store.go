@@ -89,6 +89,14 @@ type CasesTx interface {
 	Overdue(before time.Time, n int) ([]Lane, error)
 	ActionsTx
 	AccountsTx
+	DeparturesTx
+}
+
+// DeparturesTx looks cases up for many people at once.
+type DeparturesTx interface {
+	// CaseStates returns, by the id of the person, the state of the newest case
+	// from which they have not come back.
+	CaseStates(source string, people ...string) (map[string]CaseState, error)
 }
 
 // ActionsTx keeps actions.

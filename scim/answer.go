@@ -18,6 +18,7 @@ type stored struct {
 	version           int64
 	created, modified time.Time
 	belongs           []any // members of a group, groups of a user; nil for none
+	caseState         string
 }
 
 // etag is the version of a resource, also in its meta (RFC 7644, section 3.14).
@@ -44,6 +45,14 @@ func (q *request) whole(t *resourceType, s stored) (map[string]any, error) {
 	res["id"], res["meta"] = s.id, q.meta(t, s)
 	if len(s.belongs) > 0 {
 		res[t.belongs.name] = s.belongs
+	}
+	if s.caseState != "" {
+		e, state := t.caseState[0].name, t.caseState[1].name
+		if _, ok := res[e].(map[string]any); !ok {
+			res[e] = map[string]any{}
+			res["schemas"] = append(res["schemas"].([]any), e)
+		}
+		res[e].(map[string]any)[state] = s.caseState
 	}
 	return res, nil
 }
@@ -76,9 +85,12 @@ func (q *request) appendResource(b []byte, t *resourceType, s stored, p projecti
 
 // answer sends one resource.
 func (q *request) answer(status int, t *resourceType, s stored, p projection) error {
-	b, err := q.appendResource(make([]byte, 0, len(s.resource)+512), t, s, p)
-	if err != nil {
-		return err
+	var b []byte
+	if !q.part { // an answer to a Bulk has no resources in it
+		var err error
+		if b, err = q.appendResource(make([]byte, 0, len(s.resource)+512), t, s, p); err != nil {
+			return err
+		}
 	}
 	q.w.Header().Set("ETag", etag(s.version))
 	if status == http.StatusCreated {
@@ -91,17 +103,31 @@ func (q *request) answer(status int, t *resourceType, s stored, p projection) er
 // answerNow sends one resource, with what belongs to it now as far as it will be
 // seen.
 func (q *request) answerNow(status int, t *resourceType, s stored, shows projection) error {
-	if !shows.shows(t.belongs) {
+	if !shows.shows(t.belongs) && !shows.asks(t.caseState) {
 		return q.answer(status, t, s, shows)
 	}
 	page := []stored{s}
 	if err := q.Reader.See(q.Context(), func(v bridge.Sight) error {
-		_, err := t.belong(q, v, page, q.Limits.Members)
+		_, err := q.beside(v, t, shows, page, q.Limits.Members)
 		return err
 	}); err != nil {
 		return err
 	}
 	return q.answer(status, t, page[0], shows)
+}
+
+// beside adds to resources what is kept apart from them, as far as it will be
+// seen: at most limit groups or members, and says how many more it would bear.
+func (q *request) beside(v bridge.Sight, t *resourceType, shows projection, some []stored, limit int) (left int, err error) {
+	if shows.asks(t.caseState) {
+		if err := q.addCaseStates(v, some); err != nil {
+			return limit, err
+		}
+	}
+	if !shows.shows(t.belongs) {
+		return limit, nil
+	}
+	return t.belong(q, v, some, limit)
 }
 
 // get sends the resource that the path names.
@@ -112,8 +138,8 @@ func (q *request) get(t *resourceType) error {
 	}
 	page := make([]stored, 1)
 	if err := q.Reader.See(q.Context(), func(v bridge.Sight) (err error) {
-		if page[0], err = t.one(v, q.id); err == nil && shows.shows(t.belongs) && !q.unchanged(page[0].version) {
-			_, err = t.belong(q, v, page, q.Limits.Members)
+		if page[0], err = t.one(v, q.id); err == nil && !q.unchanged(page[0].version) {
+			_, err = q.beside(v, t, shows, page, q.Limits.Members)
 		}
 		return err
 	}); err != nil {
@@ -180,20 +206,56 @@ func (q *request) projection(t *resourceType, only, but []string) (projection, e
 	if len(only) > 0 && len(but) > 0 {
 		return p, fault(scimerrors.ScimTypeInvalidValue, "attributes and excludedAttributes exclude each other")
 	}
-	p.only, p.but = t.tree(only), t.tree(but)
+	p.only, p.but = t.asked(only), t.excluded(but)
 	return p, nil
 }
 
-// tree reads a list of attributes; unknown ones are nowhere.
-func (t *resourceType) tree(names []string) tree {
+// asked reads a list of attributes to show; unknown ones are nowhere. The whole
+// of a complex attribute is all that does not ask to be named itself (RFC
+// 7643, section 7, "returned").
+func (t *resourceType) asked(names []string) tree {
 	if len(names) == 0 {
 		return nil
 	}
 	root := tree{}
 	for _, name := range names {
-		if path := t.resolve(strings.TrimSpace(name)); path != nil {
-			root.add(path)
+		way := t.resolve(strings.TrimSpace(name))
+		if way == nil || way[len(way)-1].returned == "never" {
+			continue
 		}
+		subs := way[len(way)-1].subs
+		for _, s := range subs {
+			if s.returned == "request" {
+				for _, s := range subs {
+					if s.returned != "request" {
+						root.add(append(way[:len(way):len(way)], s))
+					}
+				}
+				way = nil
+				break
+			}
+		}
+		if way != nil {
+			root.add(way)
+		}
+	}
+	return root
+}
+
+// excluded reads a list of attributes not to show, and adds those that nobody
+// sees unasked.
+func (t *resourceType) excluded(names []string) tree {
+	if len(names)+len(t.reserved) == 0 {
+		return nil
+	}
+	root := tree{}
+	for _, name := range names {
+		if way := t.resolve(strings.TrimSpace(name)); way != nil {
+			root.add(way)
+		}
+	}
+	for _, way := range t.reserved {
+		root.add(way)
 	}
 	return root
 }
@@ -225,6 +287,22 @@ func (p projection) shows(a *attribute) bool {
 	return !ok || len(sub) > 0
 }
 
+// asks reports whether an attribute is asked for by name.
+func (p projection) asks(way []*attribute) bool {
+	in := p.only
+	if in == nil || way == nil {
+		return false
+	}
+	for _, a := range way {
+		next, ok := in[a]
+		if !ok {
+			return false
+		}
+		in = next
+	}
+	return true
+}
+
 // of returns what the projection shows of a resource.
 func (p projection) of(res map[string]any) map[string]any {
 	out := make(map[string]any, len(res))
@@ -235,7 +313,7 @@ func (p projection) of(res map[string]any) map[string]any {
 			sub, listed = p.only[a]
 		}
 		switch {
-		case a.always:
+		case a.returned == "always":
 			out[name] = v
 		case listed && len(sub) > 0:
 			if v = portion(v, sub, p.only != nil); v != nil {

@@ -1,10 +1,12 @@
 package scim
 
 import (
+	"encoding/base64"
 	"strings"
-	"time"
 
 	scimerrors "github.com/elimity-com/scim/errors"
+
+	"github.com/exeunt/exeunt/bridge"
 )
 
 // binder looks the names in a filter up, and refuses comparisons that mean
@@ -15,11 +17,13 @@ type binder struct {
 	// of them has, is known but unassigned here (RFC 7644, section 3.4.2.1).
 	elsewhere []*resourceType
 	words     bool // booleans may be compared with "True" and "False"
+	parts     bool // name[…].sub may be compared
 }
 
 // bindFilter binds a filter on resources, which may be of other types too.
 func (t *resourceType) bindFilter(f *filter, m *mending, elsewhere ...*resourceType) error {
-	return binder{t.resolve, elsewhere, m.may(stringBooleans)}.bind(f)
+	lookup := func(name string) []*attribute { return m.resolve(t, name) }
+	return binder{lookup, elsewhere, m.may(stringBooleans), m.may(partOfSelected)}.bind(f)
 }
 
 // bindValues binds a filter on the values of one complex attribute.
@@ -63,6 +67,8 @@ func (b binder) bind(f *filter) error {
 	switch {
 	case a.mutability == "writeOnly":
 		return fault(scimerrors.ScimTypeInvalidFilter, "%s cannot be compared", a.name)
+	case a.computed && a != f.path[0]:
+		return fault(scimerrors.ScimTypeInvalidFilter, "%s cannot be compared", a.name)
 	case f.op == "has":
 		return b.has(f, a)
 	case f.op == "pr":
@@ -80,6 +86,9 @@ func (b binder) bind(f *filter) error {
 func (b binder) has(f *filter, a *attribute) error {
 	if !a.complex() || a.extension {
 		return fault(scimerrors.ScimTypeInvalidFilter, "%s has no values to select", a.name)
+	}
+	if f.part && !b.parts {
+		return fault(scimerrors.ScimTypeInvalidFilter, "compare within the brackets: %s[… and …]", a.name)
 	}
 	return b.within(a).bind(f.left)
 }
@@ -112,9 +121,12 @@ func (b binder) comparison(f *filter, a *attribute) error {
 		}
 		f.value = n
 	case "binary":
-		if !isString || !equality {
+		b, ok := unbase64(s)
+		if !isString || !equality || !ok {
 			return mismatch(f, a)
 		}
+		f.value = base64.StdEncoding.EncodeToString(b)
+		f.said = f.value
 	case "dateTime":
 		if !isString {
 			return mismatch(f, a)
@@ -132,7 +144,7 @@ func (b binder) comparison(f *filter, a *attribute) error {
 			return mismatch(f, a)
 		}
 		if !a.exact {
-			f.value = strings.ToLower(s)
+			f.value = bridge.Fold(s)
 		}
 	}
 	return nil
@@ -140,14 +152,4 @@ func (b binder) comparison(f *filter, a *attribute) error {
 
 func mismatch(f *filter, a *attribute) error {
 	return fault(scimerrors.ScimTypeInvalidFilter, "%s is a %s and cannot be compared so", a.name, a.kind)
-}
-
-// moment reads an xsd:dateTime; without a zone it is UTC.
-func moment(s string) (time.Time, bool) {
-	for _, layout := range [...]string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} {
-		if t, err := time.Parse(layout, s); err == nil {
-			return t, true
-		}
-	}
-	return time.Time{}, false
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	scimerrors "github.com/elimity-com/scim/errors"
+
+	"github.com/exeunt/exeunt/bridge"
 )
 
 // cleaner brings values that clients sent into the form that their definitions
@@ -43,6 +45,15 @@ func (c cleaner) value(a *attribute, v any) (any, error) {
 	if v == nil {
 		return nil, nil
 	}
+	clean, err := c.assigned(a, v)
+	if err != nil || a.mutability == "writeOnly" || a.returned == "never" {
+		return nil, err // passwords: accepted, kept nowhere
+	}
+	return clean, nil
+}
+
+// assigned cleans a value that is not null.
+func (c cleaner) assigned(a *attribute, v any) (any, error) {
 	if !a.multi {
 		return c.single(a, v)
 	}
@@ -63,7 +74,7 @@ func (c cleaner) value(a *attribute, v any) (any, error) {
 			out = append(out, e)
 		}
 	}
-	if out = distinct(out); len(out) == 0 {
+	if out = a.distinct(out); len(out) == 0 {
 		return nil, nil
 	}
 	if primaries(out) > 1 {
@@ -78,7 +89,7 @@ func (c cleaner) single(a *attribute, v any) (any, error) {
 		return nil, nil
 	}
 	if !a.complex() {
-		return c.simple(a, v)
+		return simple(a, v)
 	}
 	if c.mending.element != nil {
 		v = c.mending.element(a, v)
@@ -107,17 +118,6 @@ func (c cleaner) single(a *attribute, v any) (any, error) {
 	return out, nil
 }
 
-func (c cleaner) simple(a *attribute, v any) (any, error) {
-	clean, err := a.core.ValidateSingular(v)
-	if err != nil {
-		return nil, fault(scimerrors.ScimTypeInvalidValue, "%s takes a %s", a.name, a.kind)
-	}
-	if a.mutability == "writeOnly" {
-		return nil, nil // passwords: accepted, kept nowhere
-	}
-	return clean, nil
-}
-
 // finish checks and completes a resource that is about to be stored: all that
 // is required is there, and schemas says what there is.
 func (t *resourceType) finish(res map[string]any, missing scimerrors.ScimType) error {
@@ -136,6 +136,48 @@ func (t *resourceType) finish(res map[string]any, missing scimerrors.ScimType) e
 	return nil
 }
 
+// keepFixed sees to it that what is immutable stays as it was set (RFC 7644,
+// sections 3.5.1 and 3.5.2): what is not mentioned is kept, another value is a
+// fault. before is the resource as it is stored; nil if it is new.
+func (t *resourceType) keepFixed(before []byte, res map[string]any) error {
+	if len(t.fixed) == 0 || before == nil {
+		return nil
+	}
+	stored, err := decodeStored(before)
+	if err != nil {
+		return err
+	}
+	for _, way := range t.fixed {
+		was := reach(stored, way)
+		switch is := reach(res, way); {
+		case was == nil:
+		case is == nil:
+			in := res
+			for _, a := range way[:len(way)-1] {
+				inner, ok := in[a.name].(map[string]any)
+				if !ok {
+					inner = map[string]any{}
+					in[a.name] = inner
+				}
+				in = inner
+			}
+			in[way[len(way)-1].name] = was
+		case string(appendJSON(nil, is)) != string(appendJSON(nil, was)):
+			return fault(scimerrors.ScimTypeMutability, "%s cannot be changed once it is set", way[len(way)-1].name)
+		}
+	}
+	return nil
+}
+
+// reach returns the value at the end of a way through objects, or nil.
+func reach(v any, way []*attribute) any {
+	for _, a := range way {
+		object, _ := v.(map[string]any)
+		v = object[a.name]
+	}
+	return v
+}
+
 // maxValues is how many values an attribute of a resource may have. Members
 // are no such attribute: they are not kept in the resource.
 const maxValues = 500
@@ -148,21 +190,51 @@ func bounded(a *attribute, v any) error {
 	return nil
 }
 
-// distinct leaves out what stands twice in a list (RFC 7643, section 2.4).
-func distinct(list []any) []any {
+// distinct leaves one of each value in a list (RFC 7643, section 2.4): where one
+// stands again, the first takes from it what it does not say itself, and stays
+// primary if either is.
+func (a *attribute) distinct(list []any) []any {
 	if len(list) < 2 {
 		return list
 	}
-	seen := make(map[string]bool, len(list))
+	first := make(map[string]map[string]any, len(list))
 	out := list[:0]
-	var b []byte
 	for _, e := range list {
-		if b = appendJSON(b[:0], e); !seen[string(b)] {
-			seen[string(b)] = true
+		key := a.identity(e)
+		have, again := first[key]
+		if !again {
+			first[key], _ = e.(map[string]any)
 			out = append(out, e)
+			continue
+		}
+		more, _ := e.(map[string]any)
+		for name, v := range more {
+			if have[name] == nil || name == "primary" && v == true {
+				have[name] = v
+			}
 		}
 	}
 	return out
+}
+
+// identity is by what one value of a is told from another: its type and value,
+// or all of it where there is no value, as in addresses.
+func (a *attribute) identity(e any) string {
+	m, ok := e.(map[string]any)
+	if !ok || m["value"] == nil {
+		return string(appendJSON(nil, e))
+	}
+	kind, _ := m["type"].(string)
+	value, _ := m["value"].(string)
+	return a.subs["type"].folded(kind) + "\x00" + a.subs["value"].folded(value)
+}
+
+// folded is the form in which strings of a are equal if they mean the same.
+func (a *attribute) folded(s string) string {
+	if a == nil || a.exact {
+		return s
+	}
+	return bridge.Fold(s)
 }
 
 // primaries counts the values marked as primary.

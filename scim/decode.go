@@ -2,6 +2,8 @@ package scim
 
 import (
 	"encoding/json"
+	"net/http"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -16,6 +18,9 @@ import (
 func decode(data []byte, l Limits) (any, error) {
 	d := decoder{data: data, depth: l.Depth, values: l.Values}
 	v, err := d.value()
+	if d.values < 0 {
+		err = refusal(http.StatusRequestEntityTooLarge, "The body has more than "+strconv.Itoa(l.Values)+" values.")
+	}
 	if err != nil {
 		return nil, err
 	}

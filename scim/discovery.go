@@ -6,6 +6,8 @@ import (
 
 	scimerrors "github.com/elimity-com/scim/errors"
 	"github.com/elimity-com/scim/schema"
+
+	"github.com/exeunt/exeunt/bridge"
 )
 
 // discovery is what the server says of itself (RFC 7644, section 4), without
@@ -22,20 +24,12 @@ func newDiscovery(l Limits, types ...*resourceType) discovery {
 	d := discovery{provider: map[string]any{
 		"schemas":        []any{urnProvider},
 		"patch":          yes,
-		"bulk":           map[string]any{"supported": false, "maxOperations": 0, "maxPayloadSize": 0},
 		"filter":         map[string]any{"supported": true, "maxResults": l.Results},
 		"changePassword": no,
 		"sort":           yes,
 		"etag":           yes,
 		"pagination": map[string]any{"cursor": true, "index": true, "defaultPaginationMethod": "index", // RFC 9865, section 4
 			"defaultPageSize": l.Page, "maxPageSize": l.Results},
-		"authenticationSchemes": []any{map[string]any{
-			"type":        "oauthbearertoken",
-			"name":        "OAuth Bearer Token",
-			"description": "A token in the Authorization header (RFC 6750).",
-			"specUri":     "https://www.rfc-editor.org/info/rfc6750",
-			"primary":     true,
-		}},
 	}}
 	for _, t := range types {
 		about := map[string]any{"schemas": []any{urnResourceType}, "id": t.name, "name": t.name,
@@ -44,7 +38,11 @@ func newDiscovery(l Limits, types ...*resourceType) discovery {
 		var extensions []any
 		for _, s := range t.extensions {
 			extensions = append(extensions, map[string]any{"schema": s.ID, "required": false})
-			d.about = append(d.about, describeSchema(s))
+			published := describeSchema(s)
+			if s.ID == urnDeparture {
+				published = describeDeparture(published)
+			}
+			d.about = append(d.about, published)
 		}
 		if extensions != nil {
 			about["schemaExtensions"] = extensions
@@ -52,6 +50,25 @@ func newDiscovery(l Limits, types ...*resourceType) discovery {
 		d.types = append(d.types, about)
 	}
 	return d
+}
+
+// Scheme is a way to say who one is (RFC 7643, section 5).
+type Scheme struct {
+	Type              string // "oauth", "oauth2", "oauthbearertoken", "httpbasic" or "httpdigest"
+	Name, Description string
+	Spec              string // URL of the specification
+}
+
+// BearerToken is the scheme of tokens that exeunt or its operator made.
+var BearerToken = Scheme{"oauthbearertoken", "OAuth Bearer Token", "A token in the Authorization header (RFC 6750).",
+	"https://www.rfc-editor.org/info/rfc6750"}
+
+func describeSchemes(schemes []Scheme) []any {
+	out := make([]any, len(schemes))
+	for i, s := range schemes {
+		out[i] = map[string]any{"type": s.Type, "name": s.Name, "description": s.Description, "specUri": s.Spec, "primary": i == 0}
+	}
+	return out
 }
 
 // describeSchema is a schema as RFC 7643, section 7, has it.
@@ -120,6 +137,9 @@ func (q *request) providerConfig() error {
 		return err
 	}
 	doc := q.located(q.discovery.provider, "ServiceProviderConfig", "/ServiceProviderConfig")
+	doc["bulk"] = map[string]any{"supported": true, "maxOperations": q.Limits.Bulk, "maxPayloadSize": q.maxBody()}
+	caller, _ := bridge.CallerFrom(q.Context()) // serve has asked
+	doc["authenticationSchemes"] = describeSchemes(q.Schemes(caller.Source))
 	writeJSON(q.w, q.media, http.StatusOK, appendJSON(nil, doc))
 	return nil
 }

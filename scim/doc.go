@@ -8,9 +8,12 @@
 //	handler.go    New: routes, methods, media types; who is asking
 //	decode.go     bytes -> maps, within limits; no key twice
 //	dialect.go    Dialect and its mends: what clients send -> what they mean
+//	clients.go    who is speaking, where nobody said so: requests -> Dialect
 //	mends.go      the mends themselves, each a small pure function
 //	schema.go     the definitions, indexed; paths -> attributes
+//	departure.go  our extension of User: what is known of a departure
 //	clean.go      values -> the form their definition demands, or an error
+//	simple.go     the same for simple values: dates, numbers, base64
 //	users.go      /Users
 //	groups.go     /Groups
 //	members.go    who is in a group; what a PATCH does to that
@@ -25,6 +28,8 @@
 //	match.go      the rest, decided on a resource
 //	path.go       PATCH bodies -> operations on definitions
 //	patch.go      operations applied to a resource
+//	bulk.go       /Bulk: many operations, each as a request of its own
+//	bulkid.go     references from one to another; in which order
 //	answer.go     resources -> answers; attributes, versions, locations
 //	encode.go     maps -> bytes, keys in order
 //	discovery.go  /ServiceProviderConfig, /ResourceTypes, /Schemas
@@ -36,5 +41,5 @@
 // apply nothing.
 //
 // Deliberately absent: authentication (the caller is in the request's
-// context), bulk; /Me, for whoever calls is a source and no person.
+// context); /Me, for whoever calls is a source and no person.
 package scim

@@ -75,6 +75,11 @@ func writeError(w http.ResponseWriter, media string, e scimerrors.ScimError) {
 	if e.Status == http.StatusTooManyRequests && w.Header().Get("Retry-After") == "" {
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
 	}
+	writeJSON(w, media, e.Status, appendJSON(nil, errorBody(e)))
+}
+
+// errorBody is a SCIM error (RFC 7644, section 3.12).
+func errorBody(e scimerrors.ScimError) map[string]any {
 	body := map[string]any{"schemas": []any{urnError}, "status": strconv.Itoa(e.Status)}
 	if e.ScimType != "" {
 		body["scimType"] = string(e.ScimType)
@@ -82,5 +87,5 @@ func writeError(w http.ResponseWriter, media string, e scimerrors.ScimError) {
 	if e.Detail != "" {
 		body["detail"] = e.Detail
 	}
-	writeJSON(w, media, e.Status, appendJSON(nil, body))
+	return body
 }

@@ -15,6 +15,7 @@ type filter struct {
 
 	name  string // as written: of has, pr and comparisons
 	value any    // of comparisons: string, bool, json.Number or nil
+	part  bool   // of has: written as name[…].sub op value, see has
 
 	// Set by bind, which brings value into the form in which it is compared.
 	path []*attribute // what name means
@@ -164,15 +165,16 @@ func (p *parser) has(name string) (*filter, error) {
 	if err != nil {
 		return nil, err
 	}
+	f := &filter{op: "has", left: inner, name: name}
 	if p.at < len(p.s) && p.s[p.at] == '.' {
 		p.at++
 		sub, err := p.comparison(p.word())
 		if err != nil {
 			return nil, err
 		}
-		inner = &filter{op: "and", left: inner, right: sub}
+		f.left, f.part = &filter{op: "and", left: inner, right: sub}, true
 	}
-	return &filter{op: "has", left: inner, name: name}, nil
+	return f, nil
 }
 
 func (p *parser) comparison(name string) (*filter, error) {

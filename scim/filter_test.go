@@ -156,7 +156,7 @@ func TestPlan(t *testing.T) {
 	} {
 		f, err := parseFilter(filter, Limits{}.orDefault())
 		if err == nil {
-			err = users.bindFilter(f, newMending(Strict, mends()), groupType())
+			err = users.bindFilter(f, newMending(Generic, mends()), groupType())
 		}
 		if err != nil {
 			t.Fatal(filter, err)

@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/exeunt/exeunt/bridge"
@@ -37,12 +39,13 @@ type Reader interface {
 
 // Limits bound what one request may ask for. Zero fields mean the default.
 type Limits struct {
-	Body       int64 // bytes of a body: 1 MiB
+	Body       int64 // bytes of a body: 16 MiB
 	Depth      int   // levels of JSON, or of brackets in a filter: 32
-	Values     int   // values in a body: 100,000
+	Values     int   // values in a body: 500,000
 	Filter     int   // bytes of a filter or path: 8 KiB
 	Terms      int   // comparisons in a filter: 100
 	Operations int   // of a PATCH: 1,000
+	Bulk       int   // operations of a Bulk: 1,000
 	Results    int   // resources in one answer: 1,000
 	Page       int   // resources in one answer if nobody says how many: 100
 	Members    int   // members in one answer: 200,000
@@ -56,13 +59,14 @@ func (l Limits) orDefault() Limits {
 		}
 	}
 	if l.Body <= 0 {
-		l.Body = 1 << 20
+		l.Body = 16 << 20
 	}
 	def(&l.Depth, 32)
-	def(&l.Values, 100_000)
+	def(&l.Values, 500_000)
 	def(&l.Filter, 8<<10)
 	def(&l.Terms, 100)
 	def(&l.Operations, 1000)
+	def(&l.Bulk, 1000)
 	def(&l.Results, 1000)
 	def(&l.Page, 100)
 	def(&l.Members, 200_000)
@@ -78,10 +82,22 @@ type Options struct {
 
 	// Dialect says how a source's client speaks; nil: Generic, for all.
 	Dialect func(source string) Dialect
+	// Heard is told in which dialect each request was read, which is news where
+	// the source's is Auto; may be nil.
+	Heard func(r *http.Request, d Dialect)
 	// BaseURL is where the handler is mounted as clients see it, without a
 	// slash at the end; nil: the request's host, and Mount.
 	BaseURL func(r *http.Request) string
+	// Schemes are the ways in which a source may say who it is, the preferred
+	// one first; nil: with a bearer token, for all.
+	Schemes func(source string) []Scheme
 	Limits  Limits
+	// MaxBody is Limits.Body where that may change while the handler works;
+	// nil if it does not.
+	MaxBody func() int64
+	// Charge counts further requests against the caller's rate; nil if there is
+	// none. If the rate is used up, it counts none and says how long to wait.
+	Charge func(ctx context.Context, requests int) (wait time.Duration)
 	// Report is told of errors whose text the caller does not see; may be nil.
 	Report func(r *http.Request, err error)
 }
@@ -99,10 +115,15 @@ func New(o Options) http.Handler {
 	if o.BaseURL == nil {
 		o.BaseURL = ownURL
 	}
+	if o.Schemes == nil {
+		o.Schemes = func(string) []Scheme { return []Scheme{BearerToken} }
+	}
 	o.Limits = o.Limits.orDefault()
-	h := &handler{Options: o, user: userType(), group: groupType(), mendings: map[Dialect]*mending{}}
+	h := &handler{Options: o, user: userType(), group: groupType(), mendings: map[Dialect]*mending{}, signs: signs()}
 	for _, d := range Dialects() {
-		h.mendings[d] = newMending(d, mends())
+		if d != Auto {
+			h.mendings[d] = newMending(d, mends())
+		}
 	}
 	h.discovery = newDiscovery(h.Limits, h.user, h.group)
 	h.routes = map[string]methods{
@@ -122,7 +143,7 @@ func New(o Options) http.Handler {
 		"/Schemas":               {"GET": (*request).schemas},
 		"/Schemas/*":             {"GET": (*request).schema},
 		"/Me":                    absent("GET", "POST", "PUT", "PATCH", "DELETE"),
-		"/Bulk":                  absent("POST"),
+		"/Bulk":                  {"POST": (*request).bulk},
 	}
 	return h
 }
@@ -131,6 +152,7 @@ type handler struct {
 	Options
 	user, group *resourceType
 	mendings    map[Dialect]*mending
+	signs       []sign
 	discovery   discovery
 	routes      map[string]methods // by path; * stands for an id
 }
@@ -162,10 +184,14 @@ type request struct {
 	*handler
 	*http.Request
 	w       http.ResponseWriter
-	id      string // of the resource, schema or resource type in the path
+	id      string  // of the resource, schema or resource type in the path
+	dialect Dialect // in which it is read; never Auto
+	auto    bool    // the dialect is recognised, not named
 	mending *mending
 	media   string // of the answer
 	base    string
+	part    bool           // of a Bulk
+	data    map[string]any // then: what would be the body
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -184,10 +210,10 @@ func (q *request) serve() error {
 	if err != nil {
 		return err
 	}
-	if q.mending = q.mendings[q.Dialect(caller.Source)]; q.mending == nil {
-		q.mending = q.mendings[Generic]
+	q.listen(q.Dialect(caller.Source))
+	if q.Heard != nil {
+		defer func() { q.Heard(q.Request, q.dialect) }()
 	}
-	q.media = q.answerMedia()
 	q.base = q.BaseURL(q.Request)
 	route, err := q.route()
 	if err != nil {
@@ -213,13 +239,17 @@ func (q *request) route() (methods, error) {
 	}
 	if i := strings.LastIndexByte(path, '/'); i > 0 {
 		id, err := url.PathUnescape(path[i+1:])
-		legible := err == nil && id != "" && utf8.ValidString(id) && !strings.Contains(id, "\x00")
-		if m, ok := q.routes[path[:i]+"/*"]; ok && legible {
+		if m, ok := q.routes[path[:i]+"/*"]; ok && err == nil && legible(id) {
 			q.id = id
 			return m, nil
 		}
 	}
 	return nil, refusal(http.StatusNotFound, "There is nothing at this path.")
+}
+
+// legible reports whether an id in a path may be looked for.
+func legible(id string) bool {
+	return id != "" && utf8.ValidString(id) && !strings.Contains(id, "\x00")
 }
 
 func (m methods) allow() string {
@@ -249,7 +279,8 @@ const (
 // 7644, section 3.1), unless the client wants to hear application/json.
 func (q *request) answerMedia() string {
 	accept := strings.ToLower(strings.Join(q.Header.Values("Accept"), ","))
-	if q.mending.may(answerPlainJSON) || strings.Contains(accept, mediaJSON) && !strings.Contains(accept, mediaSCIM) {
+	asked := strings.Contains(accept, mediaSCIM)
+	if q.mending.may(answerPlainJSON) && !(q.auto && asked) || strings.Contains(accept, mediaJSON) && !asked {
 		return mediaJSON
 	}
 	return mediaSCIM
@@ -257,6 +288,26 @@ func (q *request) answerMedia() string {
 
 // body reads the request's body, a JSON object.
 func (q *request) body() (map[string]any, error) {
+	if q.part {
+		return q.data, nil
+	}
+	return q.read(q.Limits)
+}
+
+// maxBody is how long a body may be now.
+func (q *request) maxBody() int64 {
+	if q.MaxBody != nil {
+		return q.MaxBody()
+	}
+	return q.Limits.Body
+}
+
+// tooLarge names the limit, as RFC 7644, section 3.7.4, demands of a Bulk.
+func tooLarge(limit int64) error {
+	return refusal(http.StatusRequestEntityTooLarge, "The body is longer than "+strconv.FormatInt(limit, 10)+" bytes (maxPayloadSize).")
+}
+
+func (q *request) read(l Limits) (map[string]any, error) {
 	media, _, _ := strings.Cut(q.Header.Get("Content-Type"), ";")
 	switch strings.ToLower(strings.TrimSpace(media)) {
 	case mediaSCIM, mediaJSON, "":
@@ -266,12 +317,12 @@ func (q *request) body() (map[string]any, error) {
 	if e := q.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		return nil, refusal(http.StatusUnsupportedMediaType, "The body must not be compressed.")
 	}
-	tooLarge := refusal(http.StatusRequestEntityTooLarge, "The body is too large.")
-	if q.ContentLength > q.Limits.Body {
-		return nil, tooLarge
+	limit := q.maxBody()
+	if q.ContentLength > limit {
+		return nil, tooLarge(limit)
 	}
 	data := make([]byte, 0, max(q.ContentLength, 511)+1)
-	r := io.LimitReader(q.Body, q.Limits.Body+1)
+	r := io.LimitReader(q.Body, limit+1)
 	for {
 		n, err := r.Read(data[len(data):cap(data)])
 		data = data[:len(data)+n]
@@ -279,7 +330,7 @@ func (q *request) body() (map[string]any, error) {
 			break
 		}
 		if over := (*http.MaxBytesError)(nil); errors.As(err, &over) {
-			return nil, tooLarge
+			return nil, tooLarge(limit)
 		}
 		if err != nil {
 			return nil, refusal(http.StatusBadRequest, "The body could not be read.")
@@ -288,8 +339,12 @@ func (q *request) body() (map[string]any, error) {
 			data = slices.Grow(data, len(data))
 		}
 	}
-	if int64(len(data)) > q.Limits.Body {
-		return nil, tooLarge
+	if int64(len(data)) > limit {
+		return nil, tooLarge(limit)
 	}
-	return decodeObject(data, q.Limits)
+	object, err := decodeObject(data, l)
+	if err == nil {
+		q.listenTo(object)
+	}
+	return object, err
 }

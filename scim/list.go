@@ -100,11 +100,20 @@ func (q *request) parameters(types []*resourceType) (query, error) {
 // query reads the URL's query. One that is not understood is refused: a filter
 // that got lost on the way would show everybody.
 func (q *request) query() (url.Values, error) {
-	v, err := url.ParseQuery(q.URL.RawQuery)
+	v, err := url.ParseQuery(literalPlus(q.URL.RawQuery))
 	if err != nil || len(v["filter"]) > 1 {
 		return nil, fault(scimerrors.ScimTypeInvalidValue, "the query of the URL is not understood")
 	}
 	return v, nil
+}
+
+// literalPlus keeps a + in a query, such as in an address, where the first space
+// is written as %20 (RFC 3986). Else a + is a space, as in HTML forms.
+func literalPlus(raw string) string {
+	if space, plus := strings.Index(raw, "%20"), strings.IndexByte(raw, '+'); space >= 0 && space < plus {
+		return strings.ReplaceAll(raw, "+", "%2B")
+	}
+	return raw
 }
 
 // asParameters gives a search request's body the form of a URL's query.
@@ -178,7 +187,10 @@ func (q *request) parse(types []*resourceType, from url.Values) (x query, err er
 
 // shown is the projection that a request for one resource asks for.
 func (q *request) shown(t *resourceType) (projection, error) {
-	if q.URL.RawQuery == "" {
+	if q.part { // an answer to a Bulk has no resources in it
+		return projection{t: t, only: tree{}}, nil
+	}
+	if q.URL.RawQuery == "" && len(t.reserved) == 0 {
 		return projection{t: t}, nil
 	}
 	from, err := q.query()

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"strings"
 	"time"
+
+	"github.com/exeunt/exeunt/bridge"
 )
 
 // matches decides a bound filter on a resource, or on one value of a complex
@@ -103,7 +105,7 @@ func (f *filter) holds(a *attribute, have any) bool {
 			return f.op == "ne"
 		}
 		if !a.exact && a.kind != "binary" && a.kind != "dateTime" {
-			s = strings.ToLower(s)
+			s = bridge.Fold(s)
 		}
 		switch f.op {
 		case "co":

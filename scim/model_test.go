@@ -148,6 +148,7 @@ func (m *model) op() op {
 		return op{map[string]any{"op": "replace", "path": "name", "value": map[string]any{"givenName": v}},
 			yes(func(u map[string]any) { set(u, []string{"name", "givenName"}, v) }), ""}
 	case 5: // a third type of address, so that it never is one of the others
+		v := strings.ToLower(v)
 		return op{map[string]any{"op": "add", "path": "emails", "value": []any{map[string]any{"value": v, "type": "other"}}}, yes(func(u map[string]any) {
 			e := map[string]any{"value": v, "type": "other"}
 			if !slices.ContainsFunc(listOf(u, "emails"), func(have any) bool { return reflect.DeepEqual(have, any(e)) }) {

@@ -30,7 +30,7 @@ func (o operation) apply(res map[string]any, m *mending) error {
 		err = o.change(in, a, m)
 	case o.some:
 		list, _ := in[a.name].([]any)
-		put(in, a, without(list, o.value))
+		put(in, a, a.without(list, o.value))
 	case o.op == "remove":
 		delete(in, a.name)
 	default:
@@ -50,7 +50,7 @@ func assign(m map[string]any, a *attribute, v any, add bool) {
 	case a.multi && add:
 		more, _ := v.([]any)
 		old, _ := m[a.name].([]any)
-		put(m, a, join(old, more))
+		put(m, a, a.join(old, more))
 	case v == nil:
 		delete(m, a.name)
 	case a.multi || !complex:
@@ -89,14 +89,34 @@ func merge(m map[string]any, a *attribute, parts map[string]any, add bool) {
 	}
 }
 
-// join adds those values to a list that are not in it yet. A new primary value
-// takes the place of the old.
-func join(old, more []any) []any {
-	have := len(old)
-	all := distinct(append(old[:have:have], clone(more).([]any)...))
-	if primaries(all[have:]) > 0 {
-		demote(all[:have])
-		all = distinct(all) // two may differ no longer
+// join adds values to a list. One that is in it already takes over what is
+// said of it now; a new primary value takes the place of the old.
+func (a *attribute) join(old, more []any) []any {
+	all := old[:len(old):len(old)]
+	at := make(map[string]int, len(old)+len(more))
+	for i, e := range old {
+		at[a.identity(e)] = i
+	}
+	primary := -1
+	for _, e := range clone(more).([]any) {
+		key := a.identity(e)
+		i, have := at[key]
+		parts, isObject := e.(map[string]any)
+		switch {
+		case !have:
+			i = len(all)
+			at[key] = i
+			all = append(all, e)
+		case isObject:
+			merge(all[i].(map[string]any), a, parts, true)
+		}
+		if isPrimary(e) {
+			primary = i
+		}
+	}
+	if primary >= 0 {
+		demote(all[:primary])
+		demote(all[primary+1:])
 	}
 	return all
 }
@@ -110,29 +130,22 @@ func demote(list []any) {
 	}
 }
 
-// without returns list without the values that are listed in unwanted: equal
-// ones, or those of equal value.
-func without(list []any, unwanted any) []any {
+// without returns list without the values that are listed in unwanted: of the
+// same value, and the same type if they say one.
+func (a *attribute) without(list []any, unwanted any) []any {
 	listed, _ := unwanted.([]any)
 	drop := make(map[string]bool, len(listed))
 	for _, e := range listed {
-		drop[identity(e)] = true
+		drop[a.identity(e)] = true
 	}
 	out := make([]any, 0, len(list))
 	for _, e := range list {
-		if !drop[identity(e)] {
+		m, _ := e.(map[string]any)
+		if !drop[a.identity(e)] && (m["value"] == nil || !drop[a.identity(map[string]any{"value": m["value"]})]) {
 			out = append(out, e)
 		}
 	}
 	return out
-}
-
-// identity is by what one value of a list is told from another.
-func identity(e any) string {
-	if m, ok := e.(map[string]any); ok && m["value"] != nil {
-		e = m["value"]
-	}
-	return string(appendJSON(nil, e))
 }
 
 // change carries an operation out on the values that its path selects.
@@ -152,8 +165,12 @@ func (o operation) change(in map[string]any, a *attribute, m *mending) error {
 	}
 	removes := o.op == "remove" || o.value == nil
 	if len(hits) == 0 && !removes {
+		allowed := createMissing
+		if o.op == "add" {
+			allowed = addMissing
+		}
 		v, ok := seed(o.pick)
-		if !ok || !m.may(createMissing) {
+		if !ok || !m.may(allowed) {
 			return fault(scimerrors.ScimTypeNoTarget, "%s has no such value", a.name)
 		}
 		if o.sub != nil {
@@ -161,14 +178,16 @@ func (o operation) change(in map[string]any, a *attribute, m *mending) error {
 		} else {
 			merge(v, a, o.value.(map[string]any), true)
 		}
-		hits, out = append(hits, v), append(out, v)
+		if len(v) > 0 {
+			hits, out = append(hits, v), append(out, v)
+		}
 	}
 	if n := primaries(hits); n > 1 {
 		return fault(scimerrors.ScimTypeInvalidValue, "%s has more than one primary value", a.name)
 	} else if n == 1 && !removes {
 		demote(rest)
 	}
-	put(in, a, distinct(out))
+	put(in, a, a.distinct(out))
 	return nil
 }
 

@@ -42,7 +42,7 @@ func (t *resourceType) parsePath(s string, m *mending, l Limits) (target, error)
 		return target{}, fault(scimerrors.ScimTypeInvalidPath, "the path is longer than %d bytes", l.Filter)
 	}
 	name, selection, selected := strings.Cut(s, "[")
-	path := t.resolve(name)
+	path := m.resolve(t, name)
 	if path == nil {
 		return target{}, fault(scimerrors.ScimTypeInvalidPath, "there is no attribute %.100q", name)
 	}
@@ -99,6 +99,9 @@ func (t *resourceType) operations(body map[string]any, m *mending, l Limits) ([]
 		}
 		ops = append(ops, more...)
 	}
+	if len(ops) == 0 && slices.ContainsFunc(list, func(e any) bool { return namesForeign(t, e) }) {
+		return nil, fault(scimerrors.ScimTypeInvalidPath, "there is no such extension here") // else nothing would be done, and answered 200
+	}
 	return ops, nil
 }
 
@@ -114,11 +117,14 @@ func (t *resourceType) operation(object map[string]any, m *mending, l Limits) ([
 	}
 	value, given := find(object, "value")
 	path := member(object, "path")
-	if path != nil {
-		s, ok := path.(string)
-		if !ok {
-			return nil, fault(scimerrors.ScimTypeInvalidPath, "path must be a string")
-		}
+	s, ok := path.(string)
+	if path != nil && !ok {
+		return nil, fault(scimerrors.ScimTypeInvalidPath, "path must be a string")
+	}
+	if ok && m.may(unknownExtension) && foreign(t, s) {
+		return nil, nil
+	}
+	if ok && !strings.EqualFold(s, t.urn) { // that is the resource itself
 		to, err := t.parsePath(s, m, l)
 		if err != nil {
 			return nil, err
@@ -140,9 +146,15 @@ func (t *resourceType) operation(object map[string]any, m *mending, l Limits) ([
 	slices.Sort(attributes)
 	ops := make([]operation, 0, len(whole))
 	for _, name := range attributes {
+		if m.may(unknownExtension) && foreign(t, name) {
+			continue
+		}
 		to, err := t.parsePath(name, m, l)
 		if err != nil {
 			return nil, err
+		}
+		if t.top[strings.ToLower(name)] == nil && !m.may(pathsInside) {
+			return nil, fault(scimerrors.ScimTypeInvalidPath, "without a path, value has whole attributes; %.100q is a path", name)
 		}
 		if a := to.path[0]; a.name == "schemas" || a.mutability == "readOnly" && m.may(readOnlyInside) {
 			continue
@@ -161,7 +173,7 @@ func (t *resourceType) prepare(op string, to target, value any, given bool, m *m
 	o := operation{op: op, target: to}
 	a := to.leaf()
 	for _, on := range append(to.path[:len(to.path):len(to.path)], a) {
-		if on.mutability == "readOnly" || on.mutability == "immutable" && op != "add" {
+		if on.mutability == "readOnly" || on.mutability == "immutable" && (op == "remove" || value == nil) {
 			return o, fault(scimerrors.ScimTypeMutability, "%s cannot be changed", on.name)
 		}
 	}
@@ -188,7 +200,11 @@ func (t *resourceType) prepare(op string, to target, value any, given bool, m *m
 		return o, err
 	}
 	if a == t.active && o.value == nil {
-		return o, fault(scimerrors.ScimTypeInvalidValue, "active is true or false; it cannot be removed")
+		fit := scimerrors.ScimTypeInvalidValue
+		if op == "remove" {
+			fit = scimerrors.ScimTypeMutability // it is required (RFC 7644, section 3.5.2.2)
+		}
+		return o, fault(fit, "active is true or false; it cannot be removed")
 	}
 	if clean, ok := o.value.(map[string]any); ok && len(clean) == 0 {
 		if raw, ok := value.(map[string]any); ok && len(raw) > 0 {

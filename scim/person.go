@@ -17,6 +17,9 @@ func describe(p *bridge.Person, t *resourceType, res map[string]any, missing sci
 		active = p.Active
 		res["active"] = active
 	}
+	if err := t.keepFixed(p.Resource, res); err != nil {
+		return err
+	}
 	if err := t.finish(res, missing); err != nil {
 		return err
 	}
@@ -26,6 +29,17 @@ func describe(p *bridge.Person, t *resourceType, res map[string]any, missing sci
 	p.DisplayName, _ = res["displayName"].(string)
 	p.Emails = emails(res["emails"])
 	p.Resource = appendJSON(make([]byte, 0, max(1024, len(p.Resource)+64)), res)
+	return fits(p.Resource)
+}
+
+// maxResource bounds one resource without members, in bytes: many of them stand
+// in one answer. The body of a request may be longer, for the sake of members.
+const maxResource = 1 << 20
+
+func fits(resource []byte) error {
+	if len(resource) > maxResource {
+		return fault(scimerrors.ScimTypeInvalidValue, "the resource is longer than %d bytes", maxResource)
+	}
 	return nil
 }
 
@@ -54,13 +68,16 @@ func emails(v any) (addresses []string) {
 // describeGroup writes a complete group into g, as describe.
 func describeGroup(g *bridge.Group, t *resourceType, res map[string]any, missing scimerrors.ScimType) error {
 	delete(res, "members")
+	if err := t.keepFixed(g.Resource, res); err != nil {
+		return err
+	}
 	if err := t.finish(res, missing); err != nil {
 		return err
 	}
 	g.DisplayName, _ = res["displayName"].(string)
 	g.ExternalID, _ = res["externalId"].(string)
 	g.Resource = appendJSON(make([]byte, 0, max(256, len(g.Resource)+64)), res)
-	return nil
+	return fits(g.Resource)
 }
 
 // decodeStored reads a resource that we wrote ourselves.

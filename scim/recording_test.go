@@ -3,9 +3,11 @@ package scim
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -97,28 +99,53 @@ func parts(data string) (headers [][2]string, content string) {
 	}
 }
 
-// TestRecordings holds every recorded conversation in its client's dialect.
-func TestRecordings(t *testing.T) {
+// listening is a door in a dialect that notes in which dialects it read.
+func listening(t testing.TB, d Dialect) (x *door, heard *[]Dialect) {
+	x, heard = newDoor(t, d), new([]Dialect)
+	x.handler.(*handler).Heard = func(_ *http.Request, d Dialect) { *heard = append(*heard, d) }
+	return x, heard
+}
+
+// recorded calls f for each recording with its client.
+func recorded(t *testing.T, f func(t *testing.T, client Dialect, file string)) {
+	t.Helper()
 	files, _ := filepath.Glob(recordings + "/*/*.txt")
-	if len(files) < 25 {
+	if len(files) < 45 {
 		t.Fatalf("%d recordings", len(files))
 	}
 	for _, file := range files {
 		client := Dialect(filepath.Base(filepath.Dir(file)))
-		t.Run(string(client)+"/"+filepath.Base(file), func(t *testing.T) {
-			if !slices.Contains(Dialects(), client) {
-				t.Fatalf("no dialect %s", client)
-			}
-			if err := replay(file, newDoor(t, client)); err != nil {
-				t.Fatal(err)
-			}
-		})
+		t.Run(string(client)+"/"+filepath.Base(file), func(t *testing.T) { f(t, client, file) })
 	}
+}
+
+// TestRecordings holds every recorded conversation in its client's dialect, and
+// in none: then whoever is recognised is the client, and it goes as well.
+func TestRecordings(t *testing.T) {
+	recorded(t, func(t *testing.T, client Dialect, file string) {
+		if !slices.Contains(Dialects(), client) {
+			t.Fatalf("no dialect %s", client)
+		}
+		named, heard := listening(t, client)
+		if err := replay(file, named); err != nil {
+			t.Fatal(err)
+		}
+		if slices.ContainsFunc(*heard, func(d Dialect) bool { return d != client }) {
+			t.Fatalf("it has a name, and was read as %s", *heard)
+		}
+		unnamed, heard := listening(t, Auto)
+		if err := replay(file, unnamed); err != nil {
+			t.Fatalf("recognised as %s: %v", *heard, err)
+		}
+		if slices.ContainsFunc(*heard, func(d Dialect) bool { return d != client && d != Generic }) {
+			t.Fatalf("recognised as %s", *heard)
+		}
+	})
 }
 
 // Strict is without mends, and Generic has all that are not one client's own.
 func TestDialects(t *testing.T) {
-	if m := newMending(Strict, mends()); m.leave != 0 || m.op != nil || m.element != nil || len(m.values)+len(m.bodies) != 0 {
+	if m := newMending(Strict, mends()); !reflect.DeepEqual(m, &mending{}) {
 		t.Fatalf("%+v", m)
 	}
 	generic, entra, onelogin := newMending(Generic, mends()), newMending(Entra, mends()), newMending(OneLogin, mends())
@@ -131,20 +158,31 @@ func TestDialects(t *testing.T) {
 }
 
 // TestMends shows that each mend is needed: without it, the recording that it
-// names goes otherwise.
+// names goes otherwise, and so it does under Strict.
 func TestMends(t *testing.T) {
+	names := map[string]bool{}
 	for i, m := range mends() {
 		t.Run(m.name, func(t *testing.T) {
 			file := filepath.Join(recordings, m.recorded)
-			if _, err := os.Stat(file); err != nil || m.why == "" {
-				t.Fatal("a mend without a recording or a reason:", err)
+			if _, err := os.Stat(file); err != nil || m.why == "" || names[m.name] {
+				t.Fatal("a mend without a recording, a reason or a name of its own:", err)
 			}
+			names[m.name] = true
 			client := Dialect(filepath.Dir(m.recorded))
 			d := newDoor(t, client)
 			without := slices.Delete(mends(), i, i+1)
 			d.handler.(*handler).mendings[client] = newMending(client, without)
 			if err := replay(file, d); err == nil {
 				t.Fatal("it goes as well without")
+			}
+			if err := replay(file, newDoor(t, Strict)); err == nil {
+				t.Fatal("it goes as well to the letter")
+			}
+			if m.only == nil {
+				return
+			}
+			if err := replay(file, newDoor(t, Generic)); err == nil {
+				t.Fatal("it goes as well in any dialect")
 			}
 		})
 	}

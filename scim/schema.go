@@ -33,13 +33,13 @@ type attribute struct {
 	exact bool // strings are compared with their case
 
 	mutability string // "readWrite", "readOnly", "immutable" or "writeOnly"
+	returned   string // "default", "always", "never" or "request"
 	required   bool
-	core       schema.CoreAttribute  // validates single values; zero for extensions
+	form       *form                 // of strings; nil: any
 	subs       map[string]*attribute // by name in lower case
 
 	extension bool
-	always    bool             // returned whatever is asked for
-	computed  bool             // not in the stored resource: groups, members
+	computed  bool             // not in the stored resource: groups, members, caseState
 	index     bridge.Attribute // how the bridge looks it up; "" if it cannot
 }
 
@@ -62,22 +62,27 @@ type resourceType struct {
 	top   map[string]*attribute   // by name (extensions: URN) in lower case
 	paths map[string][]*attribute // "name.familyname", "urn:…:user:manager.value" …
 
-	active   *attribute // of users, else nil
-	belongs  *attribute // groups of users, members of groups
-	required []*attribute
+	active    *attribute   // of users, else nil
+	belongs   *attribute   // groups of users, members of groups
+	caseState []*attribute // the way to it, of users
+	required  []*attribute
+	fixed     [][]*attribute // the ways to what is immutable
+	reserved  [][]*attribute // the ways to what is stored, and returned on request only
 
 	shelf
 }
 
 func userType() *resourceType {
-	t := newResourceType("User", "/Users", "A person.", schema.CoreUserSchema(), schema.ExtensionEnterpriseUser())
+	t := newResourceType("User", "/Users", "A person.", userSchema(), schema.ExtensionEnterpriseUser(), departureSchema())
 	t.active, t.belongs = t.top["active"], t.top["groups"]
+	t.formDeparture()
 	t.index("userName", bridge.ByUserName)
 	t.index("emails", bridge.ByEmail)
 	t.top["emails"].value().index = bridge.ByEmail
 	t.active.index = bridge.ByActive
 	t.belongs.computed, t.belongs.value().index = true, bridge.ByGroup
 	t.shelf, t.ordered = people(), t.top["username"]
+	t.setApart()
 	return t
 }
 
@@ -86,7 +91,22 @@ func groupType() *resourceType {
 	t.belongs = t.top["members"]
 	t.belongs.computed, t.belongs.value().index = true, bridge.ByMember
 	t.shelf, t.ordered = groups(), t.top["displayname"]
+	t.setApart()
 	return t
+}
+
+// userSchema is the library's, but active is always there: somebody of whom it
+// were not known could be taken for one who left, or for one who did not.
+func userSchema() schema.Schema {
+	s := schema.CoreUserSchema()
+	for i, a := range s.Attributes {
+		if a.Name() == "active" {
+			s.Attributes[i] = schema.SimpleCoreAttribute(schema.SimpleBooleanParams(schema.BooleanParams{
+				Name: "active", Required: true, Description: optional.NewString("Whether the person is with us. False opens a departure. " +
+					"True if a new person is sent without it; it stays as it is if it is left out later.")}))
+		}
+	}
+	return s
 }
 
 // groupSchema is the library's, with the display of members that the examples
@@ -131,7 +151,7 @@ func newResourceType(name, endpoint, about string, core schema.Schema, extension
 		t.addPaths(core.ID+":", a)
 	}
 	for _, s := range extensions {
-		e := &attribute{name: s.ID, kind: "complex", mutability: "readWrite", extension: true, subs: map[string]*attribute{}}
+		e := &attribute{name: s.ID, kind: "complex", mutability: "readWrite", returned: "default", extension: true, subs: map[string]*attribute{}}
 		for _, c := range s.Attributes {
 			a := newAttribute(c)
 			e.subs[strings.ToLower(a.name)] = a
@@ -141,10 +161,8 @@ func newResourceType(name, endpoint, about string, core schema.Schema, extension
 		t.top[strings.ToLower(s.ID)] = e
 		t.paths[strings.ToLower(s.ID)] = []*attribute{e}
 	}
-	for _, name := range []string{"schemas", "id"} {
-		t.top[name].always = true
-	}
-	t.top["schemas"].exact, t.top["schemas"].mutability = true, "readOnly" // computed from what there is
+	schemas := t.top["schemas"]
+	schemas.exact, schemas.returned, schemas.mutability = true, "always", "readOnly" // computed from what there is
 	t.index("id", bridge.ByID)
 	t.top["meta"].subs["created"].index = bridge.ByCreated
 	t.top["meta"].subs["lastmodified"].index = bridge.ByModified
@@ -158,9 +176,36 @@ func newResourceType(name, endpoint, about string, core schema.Schema, extension
 	return t
 }
 
+// setApart notes the ways to what has rules of its own. What is computed, or
+// among the values of a list, is not looked at as part of a resource.
+func (t *resourceType) setApart() {
+	t.fixed, t.reserved = nil, nil
+	var look func(way []*attribute)
+	look = func(way []*attribute) {
+		a := way[len(way)-1]
+		if a.computed {
+			return
+		}
+		if a.returned == "request" {
+			t.reserved = append(t.reserved, way)
+		}
+		if a.mutability == "immutable" && !a.multi {
+			t.fixed = append(t.fixed, way)
+		}
+		for _, s := range a.subs {
+			if !a.multi || s.returned == "request" {
+				look(append(way[:len(way):len(way)], s))
+			}
+		}
+	}
+	for _, a := range t.top {
+		look([]*attribute{a})
+	}
+}
+
 func newAttribute(c schema.CoreAttribute) *attribute {
 	a := &attribute{name: c.Name(), kind: c.AttributeType(), multi: c.MultiValued(), exact: c.CaseExact(),
-		mutability: c.Mutability(), required: c.Required(), core: c, subs: map[string]*attribute{}}
+		mutability: c.Mutability(), returned: c.Returned(), required: c.Required(), subs: map[string]*attribute{}}
 	for _, s := range c.SubAttributes() {
 		a.subs[strings.ToLower(s.Name())] = newAttribute(s)
 	}

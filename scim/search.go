@@ -159,12 +159,12 @@ func (q *request) sift(v bridge.Sight, x query, i int, some []stored, all *[]spo
 	return nil
 }
 
-// fill adds the groups of users and the members of groups to a page, as far as
-// they will be seen.
+// fill adds to a page what is kept apart from resources, as far as it will be
+// seen.
 func (q *request) fill(v bridge.Sight, x query, page []spot) error {
 	left := q.Limits.Members
 	for i, p := range x.parts {
-		if !p.shows.shows(p.t.belongs) {
+		if !p.shows.shows(p.t.belongs) && !p.shows.asks(p.t.caseState) {
 			continue
 		}
 		var some []stored
@@ -174,7 +174,7 @@ func (q *request) fill(v bridge.Sight, x query, page []spot) error {
 			}
 		}
 		var err error
-		if left, err = p.t.belong(q, v, some, left); err != nil {
+		if left, err = q.beside(v, p.t, p.shows, some, left); err != nil {
 			return err
 		}
 		for j := range page {

@@ -55,7 +55,7 @@ func (o ordering) bind(t *resourceType, others []*resourceType) ([]*attribute, e
 		}
 		path = append(path[:len(path):len(path)], a)
 	}
-	if a.mutability == "writeOnly" {
+	if a.mutability == "writeOnly" || a.computed && a != path[0] {
 		return nil, fault(scimerrors.ScimTypeInvalidPath, "there is nothing to sort by in %s", o.by)
 	}
 	return path, nil
@@ -144,7 +144,7 @@ func rank(a *attribute, v any) string {
 		if a.exact || a.kind == "binary" {
 			return v
 		}
-		return strings.ToLower(v)
+		return bridge.Fold(v)
 	case json.Number, int64, float64:
 		f, _ := json.Number(fmt.Sprint(v)).Float64()
 		bits := math.Float64bits(f)

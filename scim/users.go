@@ -41,6 +41,19 @@ func forms[T any](form func(T) stored, list []T) []stored {
 	return out
 }
 
+// addCaseStates adds to each user where their departure stands.
+func (q *request) addCaseStates(v bridge.Sight, users []stored) error {
+	ids := make([]string, len(users))
+	for i, s := range users {
+		ids[i] = s.id
+	}
+	states, err := v.CaseStates(ids...)
+	for i, s := range users {
+		users[i].caseState = string(states[s.id])
+	}
+	return err
+}
+
 // addGroups adds to each user the groups that they are in, directly or through
 // other groups (RFC 7643, section 4.1.2).
 func (q *request) addGroups(v bridge.Sight, users []stored) error {

@@ -15,7 +15,10 @@ import (
 // when it is absent; an empty file is a working configuration without sources
 // and apps.
 type Config struct {
-	Listen     string                  `yaml:"listen" jsonschema:"default=127.0.0.1:8080" jsonschema_description:"Address and port to listen on; put a TLS proxy before it if it is not loopback"`
+	Listen     string                  `yaml:"listen" jsonschema:"default=127.0.0.1:8080" jsonschema_description:"Address and port to listen on; set tls or put a TLS proxy before it if it is not loopback"`
+	TLS        TLSConfig               `yaml:"tls" jsonschema_description:"To end TLS here, without a proxy"`
+	Proxies    []Network               `yaml:"trusted_proxies" jsonschema_description:"Proxies before exeunt: networks or addresses whose word counts about where a request comes from (X-Forwarded-For)"`
+	ProxyCert  bool                    `yaml:"client_cert_header" jsonschema_description:"The trusted proxies set or remove the header Client-Cert (RFC 9440) themselves, so it is the client's certificate"`
 	PublicURL  string                  `yaml:"public_url" jsonschema:"format=uri" jsonschema_description:"Where sources reach exeunt, such as https://exeunt.example.com"`
 	Data       string                  `yaml:"data" jsonschema:"default=./exeunt-data" jsonschema_description:"Directory of the database and the log's key; relative paths count from this file"`
 	Database   bridge.Secret           `yaml:"database" jsonschema_description:"PostgreSQL URL, by reference; without it, SQLite in the data directory"`
@@ -25,15 +28,6 @@ type Config struct {
 	Limits     LimitsConfig            `yaml:"limits" jsonschema_description:"What one source may ask of us"`
 	Log        LogConfig               `yaml:"log" jsonschema_description:"Where and how much is written"`
 }
-
-// SourceConfig is an HR system or IdP that may speak to us.
-type SourceConfig struct {
-	Token   Secrets `yaml:"token" jsonschema_description:"Bearer token it may use, by reference; a list of two while one replaces the other. exeunt token new makes more"`
-	Dialect string  `yaml:"dialect" jsonschema:"default=generic" jsonschema_description:"How it speaks SCIM; generic understands all known forms"`
-}
-
-// Secrets is one reference, or a list of them.
-type Secrets []bridge.Secret
 
 // AppConfig is one registered application.
 type AppConfig struct {
@@ -66,8 +60,8 @@ type AppLimitsConfig struct {
 
 // LimitsConfig bounds what comes in.
 type LimitsConfig struct {
-	Body  int64   `yaml:"body" jsonschema:"minimum=1024,maximum=67108864,default=1048576" jsonschema_description:"Longest request body in bytes"`
-	Rate  float64 `yaml:"rate" jsonschema:"exclusiveMinimum=0,maximum=1000000,default=1000" jsonschema_description:"Requests in a second that one source may send; more get 429"`
+	Body  int64   `yaml:"body" jsonschema:"minimum=1024,maximum=67108864,default=16777216" jsonschema_description:"Longest request body in bytes; all under way together may take 16 times as much, and 64 MiB at least"`
+	Rate  float64 `yaml:"rate" jsonschema:"exclusiveMinimum=0,maximum=1000000,default=1000" jsonschema_description:"Requests, or operations of a Bulk, in a second that one source may send; more get 429"`
 	Burst int     `yaml:"burst" jsonschema:"minimum=1,maximum=1000000" jsonschema_description:"Requests that one source may send at once; default: twice the rate"`
 	Queue int     `yaml:"queue" jsonschema:"minimum=1,maximum=100000,default=512" jsonschema_description:"SCIM requests under way at once; more get 429"`
 }
@@ -136,7 +130,7 @@ func beside(file, path string) string {
 func (c *Config) fill() {
 	c.Listen = cmp.Or(c.Listen, "127.0.0.1:8080")
 	c.Data = cmp.Or(c.Data, "./exeunt-data")
-	c.Limits.Body = cmp.Or(c.Limits.Body, 1<<20)
+	c.Limits.Body = cmp.Or(c.Limits.Body, 16<<20)
 	c.Limits.Rate = cmp.Or(c.Limits.Rate, 1000)
 	c.Limits.Burst = cmp.Or(c.Limits.Burst, max(1, int(2*c.Limits.Rate)))
 	c.Limits.Queue = cmp.Or(c.Limits.Queue, 512)

@@ -31,18 +31,7 @@ func (d *decoder) check(c *Config) {
 	d.checkAddresses(c)
 	seen := map[[32]byte]string{}
 	d.checkToken(c.AdminToken, "admin_token", AdminToken, seen)
-	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
-		source, path := c.Sources[name], join("sources", name)
-		d.checkName(name, path)
-		d.oneOf(source.Dialect, dialects(), join(path, "dialect"))
-		for i, t := range source.Token {
-			at := join(path, "token")
-			if len(source.Token) > 1 {
-				at += "[" + strconv.Itoa(i) + "]"
-			}
-			d.checkToken(t, at, SCIMToken, seen)
-		}
-	}
+	d.checkSources(c, seen)
 	d.oneOf(c.Log.Level, levels, "log.level")
 	within(d, c.Limits.Body, 1024, 64<<20, "limits.body")
 	within(d, c.Limits.Rate, 0.001, 1e6, "limits.rate")
@@ -55,8 +44,8 @@ func (d *decoder) checkAddresses(c *Config) {
 		host, port, err := net.SplitHostPort(c.Listen)
 		if n, err2 := strconv.ParseUint(port, 10, 16); err != nil || err2 != nil || n > 65535 {
 			d.add("listen", "needs address:port, such as 127.0.0.1:8080 or :8080")
-		} else if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) && !strings.HasPrefix(c.PublicURL, "https://") {
-			d.warn("listen", "is not loopback, and tokens travel in clear without TLS; put a TLS proxy before it and set public_url")
+		} else if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) && !strings.HasPrefix(c.PublicURL, "https://") && c.TLS.Cert == "" {
+			d.warn("listen", "is not loopback, and tokens travel in clear without TLS; set tls, or put a TLS proxy before it and set public_url")
 		}
 	}
 	if c.PublicURL != "" {

@@ -303,7 +303,7 @@ func (d *decoder) list(n ast.Node, v reflect.Value, path string) {
 func (d *decoder) text(n ast.Node, v reflect.Value, path string) {
 	s, ok := textOf(n)
 	if !ok {
-		d.addAt(n.GetToken().Position, path, "needs text, not %s", describe(n))
+		d.addAt(n.GetToken().Position, path, "needs text (put it in quotes), not %s", describe(n))
 		return
 	}
 	if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(s)); err != nil {

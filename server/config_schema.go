@@ -42,6 +42,12 @@ func ConfigSchema() *jsonschema.Schema {
 		dialect.Enum = append(dialect.Enum, name)
 	}
 
+	algorithms, _ := root.Definitions["server.JWTConfig"].Properties.Get("algorithms")
+	algorithms.Items = &jsonschema.Schema{Type: "string"}
+	for _, name := range algorithmNames() {
+		algorithms.Items.Enum = append(algorithms.Items.Enum, name)
+	}
+
 	app := root.Definitions["server.AppConfig"]
 	protocol, _ := app.Properties.Get("connector")
 	for _, name := range connector.Protocols() {
@@ -70,6 +76,10 @@ func schemaOf(t reflect.Type) *jsonschema.Schema {
 		return reference()
 	case reflect.TypeFor[Secrets]():
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{reference(), {Type: "array", Items: reference()}}}
+	case reflect.TypeFor[Network]():
+		return &jsonschema.Schema{Type: "string", Description: "A network or an address", Examples: []any{"10.1.0.0/16", "2001:db8::/32", "192.0.2.7"}}
+	case reflect.TypeFor[Fingerprint]():
+		return &jsonschema.Schema{Type: "string", Pattern: `^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$`, Description: "SHA-256 of a certificate"}
 	case reflect.TypeFor[time.Duration]():
 		return &jsonschema.Schema{Type: "string", Pattern: `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`, Examples: []any{"500ms", "10s", "5m", "24h"}}
 	case reflect.TypeFor[bridge.Effect]():

@@ -15,7 +15,7 @@ func suggest(word string, known []string) string {
 		if len(word) > 64 {
 			break // nobody meant that
 		}
-		if n := bridge.Edits(strings.ToLower(word), k); n < bestAt || n == bestAt && best == "" {
+		if n := bridge.Edits(strings.ToLower(word), strings.ToLower(k)); n < bestAt || n == bestAt && best == "" {
 			best, bestAt = k, n
 		}
 	}

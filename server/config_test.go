@@ -224,7 +224,8 @@ func TestConfigSchema(t *testing.T) {
 		"apps: {a: {}}", "apps: {a: {connector: nope}}", "apps: {a: {connector: scim, with: {base_ur: x}}}",
 		"apps: {a: {connector: webhook, with: {base_url: x}}}", "apps: {a: {connector: scim, with: {token: literal}}}",
 		"apps: {a: {connector: scim, policy: {delete: [restore]}}}", "apps: {a: {connector: scim, limits: {timeout: 10}}}",
-		"limits: {body: 12}",
+		"limits: {body: 12}", "sources: {okta: {jwt: {issuer: https://x.example}}}", "sources: {okta: {mtls: {sha256: [x]}}}",
+		"sources: {okta: {jwt: {issuer: https://x.example, audience: a, algorithms: [HS256]}}}", "trusted_proxies: 10.0.0.1",
 	} {
 		if check(text) == nil {
 			t.Errorf("the schema accepts %s", text)

@@ -4,7 +4,8 @@
 //
 //	server.go          Server: options, settings that may change, every route
 //	auth.go            who is calling: tokens of sources and of the operator
-//	gate.go            what each request passes: id, log line, size, rate, panics
+//	gate.go            what each request passes: id, log line, rate, places, panics
+//	room.go            how long bodies may be, and how much memory all of them take
 //	api.go             /v1: cases, retry, restore, checkpoint
 //	api_tokens.go      /v1/tokens: issue, list, revoke
 //	health.go          /healthz and /readyz

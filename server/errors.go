@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -15,11 +16,18 @@ import (
 // Mistakes of requests that no bridge.Kind stands for.
 var (
 	errUnauthorized = echo.NewHTTPError(http.StatusUnauthorized, "the credentials are missing or wrong")
+	errTooOften     = echo.NewHTTPError(http.StatusTooManyRequests, "the credentials are wrong, and were so too often; mend them before you try again")
+	errElsewhere    = echo.NewHTTPError(http.StatusForbidden, "this source may not call from this address; allow it in the configuration, or call from where it is allowed")
+	errNotNow       = echo.NewHTTPError(http.StatusServiceUnavailable, "whether these credentials are right cannot be known now; try again later")
 	errTooMany      = echo.NewHTTPError(http.StatusTooManyRequests, "too many requests; try again later")
-	errTooLong      = echo.NewHTTPError(http.StatusRequestEntityTooLarge, "the request body is too long")
 	errCutOff       = echo.NewHTTPError(http.StatusBadRequest, "the request body ended early or took too long")
 	errPanic        = errors.New("panic")
 )
+
+// tooLong names the limit, as RFC 7644, section 3.7.4, demands.
+func tooLong(limit int64) error {
+	return echo.NewHTTPError(http.StatusRequestEntityTooLarge, "the request body is longer than "+strconv.FormatInt(limit, 10)+" bytes (maxPayloadSize)")
+}
 
 // statusOf maps an error to an HTTP status and to what may be said about it.
 // It is the only place where that is decided for anything but SCIM resources.
@@ -42,7 +50,7 @@ func statusOf(err error) (int, string) {
 		}
 	}
 	var web *echo.HTTPError
-	if errors.As(err, &web) && web.Code < 500 {
+	if errors.As(err, &web) && (web.Code < 500 || web == errNotNow) {
 		if text, ok := web.Message.(string); ok {
 			return web.Code, text
 		}

@@ -1,7 +1,7 @@
 package server
 
 import (
-	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"log"
@@ -9,11 +9,15 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 	"github.com/rs/zerolog"
+	"golang.org/x/time/rate"
+
+	"github.com/exeunt/exeunt/bridge"
 )
 
 const requestHeader = "X-Request-Id"
@@ -118,19 +122,62 @@ func methodOf(c echo.Context) string {
 	return "other"
 }
 
+// timed ends what takes so long that its answer would not arrive.
+func (s *Server) timed(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		ctx, cancel := context.WithTimeout(c.Request().Context(), s.GiveUp)
+		defer cancel()
+		c.SetRequest(c.Request().WithContext(ctx))
+		return next(c)
+	}
+}
+
 // paced keeps one source from crowding out the others: a rate for each.
 func (s *Server) paced(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		now := s.now.Load()
-		if limiter := now.sources[callerIn(c).Source]; limiter != nil {
-			r := limiter.Reserve()
-			if wait := r.Delay(); wait > 0 {
-				r.Cancel()
-				return s.tooMuch(c, "rate", wait)
-			}
+		if wait := s.Charge(c.Request().Context(), 1); wait > 0 {
+			return s.answerTooMuch(c, wait)
 		}
 		return next(c)
 	}
+}
+
+// Charge counts requests against the rate of the source that calls. If that is
+// used up, it counts none and says how long to wait.
+func (s *Server) Charge(ctx context.Context, requests int) time.Duration {
+	caller, _ := bridge.CallerFrom(ctx) // nobody's rate is not limited
+	p := s.now.Load().sources[caller.Source]
+	if p == nil {
+		return 0
+	}
+	wait := p.take(requests)
+	if wait > 0 {
+		s.Metrics.shed.WithLabelValues(caller.Source, "rate").Inc()
+	}
+	return wait
+}
+
+// pace is one source's rate.
+type pace struct {
+	mu sync.Mutex
+	*rate.Limiter
+}
+
+// take takes n requests out, as soon as one of them is allowed: the rest are
+// owed, and nothing more is allowed until they are worked off. So a Bulk that
+// is longer than the burst is not refused for ever, and many at once are.
+func (p *pace) take(n int) (wait time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	first := p.Reserve()
+	if wait := first.Delay(); wait > 0 {
+		first.Cancel()
+		return wait
+	}
+	for n--; n > 0; n -= p.Burst() {
+		p.ReserveN(time.Now(), min(n, p.Burst()))
+	}
+	return 0
 }
 
 // placed bounds the requests that are under way at once. Its place is taken
@@ -150,32 +197,13 @@ func (s *Server) placed(next echo.HandlerFunc) echo.HandlerFunc {
 
 func (s *Server) tooMuch(c echo.Context, why string, wait time.Duration) error {
 	s.Metrics.shed.WithLabelValues(callerIn(c).Source, why).Inc()
+	return s.answerTooMuch(c, wait)
+}
+
+func (s *Server) answerTooMuch(c echo.Context, wait time.Duration) error {
 	seconds := int(wait/time.Second) + 1
 	c.Response().Header().Set("Retry-After", strconv.Itoa(seconds))
 	return errTooMany
-}
-
-// sized reads the body before anything is done with it, so that too long a
-// body is refused as a whole and a slow one holds nothing but memory.
-func (s *Server) sized(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		r, limit := c.Request(), s.now.Load().Limit.Body
-		if r.ContentLength > limit {
-			return errTooLong
-		}
-		if r.Body == nil || r.ContentLength == 0 {
-			return next(c)
-		}
-		body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
-		if err != nil {
-			return errCutOff
-		}
-		if int64(len(body)) > limit {
-			return errTooLong
-		}
-		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-		return next(c)
-	}
 }
 
 // pageHeaders are for what a browser shows.

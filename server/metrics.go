@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/scim"
 	"github.com/exeunt/exeunt/store"
 )
 
@@ -23,7 +24,10 @@ type Metrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	refused  *prometheus.CounterVec
+	slowed   *prometheus.CounterVec
+	fetches  *prometheus.CounterVec
 	shed     *prometheus.CounterVec
+	dialects *prometheus.CounterVec
 	panics   prometheus.Counter
 	attempts *prometheus.CounterVec
 	calls    *prometheus.HistogramVec
@@ -47,7 +51,10 @@ func NewMetrics() *Metrics {
 		requests: counter("http_requests_total", "Requests answered.", "route", "method", "status"),
 		duration: prometheus.NewHistogramVec(histogram("http_request_seconds", "Time to answer a request.", fast), []string{"route"}),
 		refused:  counter("credentials_refused_total", "Requests with missing or wrong credentials.", "door", "reason"),
+		slowed:   counter("credentials_slowed_total", "Those of them that were answered 429, because there were many.", "door"),
+		fetches:  counter("issuer_fetches_total", "Fetches of the keys of an issuer of access tokens.", "issuer", "outcome"),
 		shed:     counter("requests_shed_total", "Requests answered 429, by what was exhausted.", "source", "limit"),
+		dialects: counter("scim_dialects_total", "SCIM requests, by the dialect in which they were read.", "source", "dialect"),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{Name: "exeunt_panics_total",
 			Help: "Requests that ended in a panic."}),
 		attempts: counter("attempts_total", "Calls of apps, by outcome.", "app", "effect", "outcome"),
@@ -57,7 +64,7 @@ func NewMetrics() *Metrics {
 		shut: prometheus.NewHistogram(histogram("departure_seconds",
 			"Time from the request until the last door was settled, of closed cases.", slow)),
 	}
-	m.registry.MustRegister(m.requests, m.duration, m.refused, m.shed, m.panics, m.attempts, m.calls,
+	m.registry.MustRegister(m.requests, m.duration, m.refused, m.slowed, m.fetches, m.shed, m.dialects, m.panics, m.attempts, m.calls,
 		m.settled, m.cases, m.shut, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -149,6 +156,11 @@ func (m *Metrics) handler() http.Handler {
 func (m *Metrics) answered(route, method string, status int, took time.Duration) {
 	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
 	m.duration.WithLabelValues(route).Observe(took.Seconds())
+}
+
+// Heard is told in which dialect a request of a source was read.
+func (m *Metrics) Heard(source string, d scim.Dialect) {
+	m.dialects.WithLabelValues(source, string(d)).Inc()
 }
 
 // Attempted is told of each call of an app.

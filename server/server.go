@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -27,13 +28,14 @@ type Reader interface {
 	View(ctx context.Context, fn func(bridge.Tx) error) error
 }
 
-// Options is what a [Server] needs. SCIM, Operations, Store and Tokens are
-// required.
+// Options is what a [Server] needs. SCIM, Operations, Store, Tokens and Uses
+// are required.
 type Options struct {
 	SCIM       http.Handler // sees paths below /scim/v2
 	Operations Operations
 	Store      Reader
 	Tokens     Tokens
+	Uses       Uses
 	Console    http.Handler // the job console, mounted at ConsolePath; nil for none
 	// Checkpoint returns the newest signed checkpoint of the log; KindNotFound
 	// if there is none yet.
@@ -41,6 +43,7 @@ type Options struct {
 	// Sign seals and signs what the log holds now, and returns that checkpoint.
 	Sign    func(context.Context) ([]byte, error)
 	Ready   []Readiness
+	GiveUp  time.Duration    // how long a SCIM request may take; 0 for 55 seconds
 	Now     func() time.Time // nil for time.Now
 	Metrics *Metrics         // nil for a fresh one
 	Logger  zerolog.Logger
@@ -51,24 +54,33 @@ const ConsolePath = "/console/river"
 
 // Settings is what may change while the server runs.
 type Settings struct {
-	Keys  []Key        // tokens that the configuration names
-	Knows []string     // names of the sources that may speak to us
-	Limit LimitsConfig // all fields set
+	Keys      []Key                   // tokens that the configuration names
+	Knows     []string                // names of the sources that may speak to us
+	Sources   map[string]SourceConfig // what else they show, and from where they may call
+	Proxies   []Network               // whose word about a client counts
+	ProxyCert bool                    // also about its certificate
+	TLS       TLSConfig               // of the listener
+	Limit     LimitsConfig            // all fields set
 }
 
 // Server answers everything that comes in.
 type Server struct {
 	Options
-	now   atomic.Pointer[state]
-	echo  *echo.Echo
-	warns *rate.Limiter // log lines about refused credentials
+	now       atomic.Pointer[state]
+	echo      *echo.Echo
+	warns     *rate.Limiter // log lines about refused credentials
+	offenders offenders
 }
 
 // state is one set of settings and what was made of it.
 type state struct {
 	Settings
-	sources map[string]*rate.Limiter
-	slots   chan struct{} // SCIM requests under way
+	sources   map[string]*pace
+	slots     chan struct{} // SCIM requests under way
+	room      *room         // for their bodies
+	rules     []rule        // for access tokens
+	issuers   map[string]*issuer
+	handshake *tls.Config // nil without TLS
 }
 
 // New returns a server with all routes; it does not listen.
@@ -79,6 +91,9 @@ func New(o Options, s Settings) *Server {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.GiveUp == 0 {
+		o.GiveUp = writeTimeout - 5*time.Second
+	}
 	srv := &Server{Options: o, warns: rate.NewLimiter(5, 20)}
 	srv.Apply(s)
 	srv.routes()
@@ -87,12 +102,22 @@ func New(o Options, s Settings) *Server {
 
 // Apply replaces the settings. Requests under way end under the old ones.
 func (s *Server) Apply(settings Settings) {
-	next := &state{Settings: settings, sources: map[string]*rate.Limiter{}}
+	next := &state{Settings: settings, sources: map[string]*pace{}, room: newRoom(settings.Limit.Body)}
 	next.slots = make(chan struct{}, settings.Limit.Queue)
 	for _, name := range settings.Knows {
-		next.sources[name] = rate.NewLimiter(rate.Limit(settings.Limit.Rate), settings.Limit.Burst)
+		next.sources[name] = &pace{Limiter: rate.NewLimiter(rate.Limit(settings.Limit.Rate), settings.Limit.Burst)}
 	}
+	var before map[string]*issuer // keeps its keys
+	if last := s.now.Load(); last != nil {
+		before = last.issuers
+	}
+	next.rules, next.issuers = rulesOf(settings.Sources, before, s.issuerOf)
+	next.handshake = settings.handshake()
 	s.now.Store(next)
+}
+
+func (s *Server) issuerOf(j *JWTConfig) *issuer {
+	return &issuer{name: j.Issuer, jwks: j.JWKS, egress: j.Egress, now: s.Now, log: s.Logger, metrics: s.Metrics}
 }
 
 // routes is every route there is. What is not SCIM, health or metrics is
@@ -108,7 +133,7 @@ func (s *Server) routes() {
 	e.Match(looks, "/metrics", echo.WrapHandler(s.Metrics.handler()))
 
 	people := echo.WrapHandler(http.StripPrefix(scim.Mount, s.SCIM))
-	door := []echo.MiddlewareFunc{s.source, s.paced, s.sized, s.placed}
+	door := []echo.MiddlewareFunc{s.timed, s.source, s.paced, s.sized, s.placed}
 	e.Any(scimPath, people, door...)
 	e.Any(scimPath+"/*", people, door...)
 
@@ -136,6 +161,10 @@ const scimPath = scim.Mount
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
 
+// writeTimeout is how long after a request's head its answer is cut off. The
+// door gives up before, so that it can say so, and say of a Bulk what was done.
+const writeTimeout = 60 * time.Second
+
 // HTTP returns a server with time and size limits for s. Its ErrorLog is
 // silent: it would repeat what clients send.
 func (s *Server) HTTP() *http.Server {
@@ -143,7 +172,7 @@ func (s *Server) HTTP() *http.Server {
 		Handler:           s,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      60 * time.Second,
+		WriteTimeout:      writeTimeout,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          quiet(),

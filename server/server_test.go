@@ -65,7 +65,7 @@ func start(t *testing.T, s Settings, scim http.HandlerFunc, more func(*Options))
 	}
 	t.Cleanup(func() { kept.Close() })
 	f := &front{store: kept, log: &lines{}}
-	o := Options{SCIM: scim, Tokens: kept, Store: kept, Operations: bridge.New(bridge.Options{Store: kept, Logger: zerolog.Nop()}), Logger: zerolog.New(f.log)}
+	o := Options{SCIM: scim, Tokens: kept, Uses: kept, Store: kept, Operations: bridge.New(bridge.Options{Store: kept, Logger: zerolog.Nop()}), Logger: zerolog.New(f.log)}
 	if scim == nil {
 		o.SCIM = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			caller, err := bridge.CallerFrom(r.Context())
@@ -94,7 +94,7 @@ func start(t *testing.T, s Settings, scim http.HandlerFunc, more func(*Options))
 
 func (f *front) issue(t *testing.T, source string) string {
 	t.Helper()
-	shown, err := IssueToken(t.Context(), f.store, source, time.Now())
+	shown, err := IssueToken(t.Context(), f.store, source, 0, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -81,6 +81,19 @@ func (t *tx) CasesOf(source, person string, keys []bridge.Key) ([]bridge.Case, e
 	return cases, nil
 }
 
+func (t *tx) CaseStates(source string, people ...string) (map[string]bridge.CaseState, error) {
+	states := make(map[string]bridge.CaseState)
+	err := t.each(`SELECT person, state FROM cases WHERE source = $1 AND person `+t.in("$2")+` AND returned = 0
+		ORDER BY opened, id`, []any{source, t.list(people)}, func(r scanner) error {
+		var person string
+		var state bridge.CaseState
+		err := r.Scan(&person, &state)
+		states[person] = state // the newest comes last
+		return err
+	})
+	return states, err
+}
+
 // gone returns the people of a source who were deleted by one of the keys.
 func (t *tx) gone(source string, keys []bridge.Key) (people []string, err error) {
 	args, pairs := []any{source}, []string{}

@@ -46,7 +46,7 @@ type Store struct {
 	sealing sync.Mutex  // one sealer in this process
 	signing sync.Mutex  // and one signer
 	dirty   atomic.Bool // something may be pending
-	touched sync.Map    // token id -> day it was last noted as used
+	used    sync.Map    // source and credential -> when its use was last noted
 	closed  atomic.Bool
 	background
 }

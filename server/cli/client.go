@@ -3,6 +3,8 @@ package cli
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"io"
@@ -24,6 +26,7 @@ import (
 type client struct {
 	url   string
 	token bridge.Secret
+	http  *http.Client
 }
 
 // errNobody says that no exeunt listens where the configuration says.
@@ -41,9 +44,42 @@ func clientOf(c *cobra.Command, config server.Config) (*client, error) {
 	}
 	url, _ := c.Flags().GetString("url")
 	if url == "" {
-		url = "http://" + reachable(config.Listen)
+		if url = "http://" + reachable(config.Listen); config.TLS.On() {
+			url = "https://" + reachable(config.Listen)
+		}
 	}
-	return &client{strings.TrimSuffix(url, "/"), token}, nil
+	return &client{strings.TrimSuffix(url, "/"), token, caller(config, 30*time.Second)}, nil
+}
+
+// caller returns a client for the server that runs with this configuration. If
+// that ends TLS itself, its certificate is known, and is trusted whatever name
+// the server is called by here; any other must be in order for that name.
+func caller(config server.Config, limit time.Duration) *http.Client {
+	own := config.TLS.Leaf()
+	checked := &tls.Config{MinVersion: tls.VersionTLS12}
+	if own != nil {
+		checked.InsecureSkipVerify = true // VerifyConnection does it
+		checked.VerifyConnection = func(s tls.ConnectionState) error {
+			if s.PeerCertificates[0].Equal(own) {
+				return nil
+			}
+			if s.ServerName == "" { // an address, for which no name could be checked
+				return x509.UnknownAuthorityError{Cert: s.PeerCertificates[0]}
+			}
+			between := x509.NewCertPool()
+			for _, one := range s.PeerCertificates[1:] {
+				between.AddCert(one)
+			}
+			_, err := s.PeerCertificates[0].Verify(x509.VerifyOptions{DNSName: s.ServerName, Intermediates: between})
+			return err
+		}
+	}
+	return &http.Client{
+		Timeout:   limit,
+		Transport: &http.Transport{TLSClientConfig: checked, DisableKeepAlives: true},
+		// no redirects: the token is for that server only
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // reachable turns an address to listen on into one to call.
@@ -74,11 +110,12 @@ func (c *client) call(ctx context.Context, method, path string, body, answer any
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	// no redirects: the token is for that server only
-	h := http.Client{Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	response, err := h.Do(r)
+	response, err := c.http.Do(r)
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return &exit{failed, errNobodyAt(c.url)}
+	}
+	if unknown := (*tls.CertificateVerificationError)(nil); errors.As(err, &unknown) || errors.As(err, new(x509.UnknownAuthorityError)) || errors.As(err, new(x509.HostnameError)) {
+		return failf("the certificate at %s is not that of the configuration, nor in order for this name; if it was replaced, reload exeunt", c.url)
 	}
 	if err != nil {
 		return failf("%s cannot be reached; is exeunt serve running, and is --url right?", c.url)

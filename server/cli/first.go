@@ -129,7 +129,7 @@ func firstToken(ctx context.Context, s *store.Store) (text string, err error) {
 	if slices.ContainsFunc(tokens, func(t store.Token) bool { return t.Revoked.IsZero() }) {
 		return "", nil
 	}
-	shown, err := server.IssueToken(ctx, s, defaultSource, time.Now())
+	shown, err := server.IssueToken(ctx, s, defaultSource, 0, time.Now())
 	return shown.Token, err
 }
 

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/exeunt/exeunt/server"
 )
 
 func healthCommand() *cobra.Command {
@@ -20,7 +22,13 @@ func healthCommand() *cobra.Command {
 			if err != nil {
 				return misusef("%s is not a URL; write http://host:port/healthz", plain(url))
 			}
-			response, err := (&http.Client{Timeout: 5 * time.Second}).Do(r)
+			var config server.Config // a configuration matters for https only
+			if r.URL.Scheme == "https" {
+				if config, err = configOf(c); err != nil {
+					return err
+				}
+			}
+			response, err := caller(config, 5*time.Second).Do(r)
 			if err != nil {
 				return failf("%s does not answer; is exeunt serve running there?", url)
 			}

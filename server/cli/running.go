@@ -5,12 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,6 +31,7 @@ type running struct {
 
 	config   server.Config // as it is in force
 	dialects atomic.Pointer[map[string]scim.Dialect]
+	heard    sync.Map // spoken: of which a line was logged
 	log      zerolog.Logger
 
 	http   *http.Server
@@ -76,7 +76,7 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	r.config = config
 	r.setDialects(config)
 	r.front = server.New(server.Options{
-		SCIM: r.scim(), Operations: r.bridge, Store: r.store, Tokens: r.store, Console: console,
+		SCIM: r.scim(metrics), Operations: r.bridge, Store: r.store, Tokens: r.store, Uses: r.store, Console: console,
 		Checkpoint: r.notary.newest, Sign: r.notary.sign, Metrics: metrics, Logger: log,
 		Ready: []server.Readiness{
 			{Name: "store", Check: func(ctx context.Context) error {
@@ -85,7 +85,7 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 			{Name: "engine", Check: func(context.Context) error { return r.ctx.Err() }},
 			{Name: "log", Check: r.notary.alarmed},
 		},
-	}, settings(config))
+	}, config.Settings())
 
 	r.bridge.SetApps(apps)
 	if err := r.store.Start(ctx, r.bridge, queues(apps)); err != nil {
@@ -97,14 +97,21 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	r.notary.all(ctx)
 	r.http = r.front.HTTP()
 	r.URL = "http://" + listener.Addr().String()
+	serve := r.http.Serve
+	if config.TLS.On() {
+		r.URL = "https://" + listener.Addr().String()
+		r.http.TLSConfig = r.front.TLS()
+		serve = func(l net.Listener) error { return r.http.ServeTLS(l, "", "") } // the certificate is in TLSConfig
+	}
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx)) // stop ends it, in its order
 	r.cancel = cancel
 	r.work, r.ctx = errgroup.WithContext(work)
 	r.work.Go(func() error { return r.bridge.Run(r.ctx) })
 	r.work.Go(func() error { return r.notary.run(r.ctx) })
 	r.work.Go(func() error { return background(r.ctx) })
+	r.work.Go(func() error { r.front.Meet(r.ctx); return nil })
 	r.work.Go(func() error {
-		if err := r.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("listening ended: %w", err)
 		}
 		return nil
@@ -112,12 +119,19 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	return r, nil
 }
 
-func (r *running) scim() http.Handler {
+func (r *running) scim(metrics *server.Metrics) http.Handler {
 	o := scim.Options{People: r.bridge, Groups: r.bridge, Reader: r.bridge,
 		Dialect: func(source string) scim.Dialect { return (*r.dialects.Load())[source] },
-		Limits:  scim.Limits{Body: 64 << 20}, // the front has bounded it already
-		Report: func(q *http.Request, err error) {
+		Schemes: func(source string) []scim.Scheme { return r.front.Schemes(source) },
+		MaxBody: func() int64 { return r.front.MaxBody() }, // the front, which is made later, has bounded it already
+		Charge:  func(ctx context.Context, n int) time.Duration { return r.front.Charge(ctx, n) },
+		Heard: func(q *http.Request, d scim.Dialect) {
 			caller, _ := bridge.CallerFrom(q.Context()) // the front has let it in
+			metrics.Heard(caller.Source, d)
+			r.noteHeard(spoken{caller.Source, d})
+		},
+		Report: func(q *http.Request, err error) {
+			caller, _ := bridge.CallerFrom(q.Context())
 			r.log.Error().Str("request", caller.Request).Str("source", caller.Source).Err(err).Msg("internal error")
 		}}
 	if url := r.config.PublicURL; url != "" {
@@ -129,9 +143,25 @@ func (r *running) scim() http.Handler {
 func (r *running) setDialects(config server.Config) {
 	m := map[string]scim.Dialect{}
 	for name, s := range config.Sources {
-		m[name] = cmp.Or(scim.Dialect(s.Dialect), scim.Generic)
+		m[name] = cmp.Or(scim.Dialect(s.Dialect), scim.Auto)
 	}
 	r.dialects.Store(&m)
+}
+
+// spoken is that a source was heard to speak a dialect.
+type spoken struct {
+	source  string
+	dialect scim.Dialect
+}
+
+// noteHeard logs, once, as what a source without a named dialect was recognised.
+func (r *running) noteHeard(s spoken) {
+	if s.dialect == scim.Generic || (*r.dialects.Load())[s.source] != scim.Auto {
+		return
+	}
+	if _, known := r.heard.LoadOrStore(s, true); !known {
+		r.log.Info().Str("source", s.source).Str("dialect", string(s.dialect)).Msg("source recognised")
+	}
 }
 
 // apply brings another configuration into force while everything runs. What is
@@ -139,12 +169,15 @@ func (r *running) setDialects(config server.Config) {
 func (r *running) apply(ctx context.Context, config server.Config, apps []bridge.App) (stays []string, err error) {
 	old := r.config
 	config.AdminToken = cmp.Or(config.AdminToken, old.AdminToken)
+	if config.TLS.On() != old.TLS.On() {
+		config.TLS, stays = old.TLS, []string{"tls"}
+	}
 	if err := r.store.SetQueues(ctx, queues(apps)); err != nil {
 		return nil, err
 	}
 	r.bridge.SetApps(apps)
 	r.setDialects(config)
-	r.front.Apply(settings(config))
+	r.front.Apply(config.Settings())
 	for key, changed := range map[string]bool{"listen": config.Listen != old.Listen, "data": config.Data != old.Data,
 		"database": config.Database != old.Database, "public_url": config.PublicURL != old.PublicURL, "log": config.Log != old.Log} {
 		if changed {
@@ -178,18 +211,6 @@ func (r *running) stop(ctx context.Context) error {
 	err = errors.Join(err, r.work.Wait())
 	r.notary.all(context.WithoutCancel(ctx))
 	return errors.Join(err, r.store.Close())
-}
-
-// settings is the part of the configuration that the front needs.
-func settings(config server.Config) server.Settings {
-	s := server.Settings{Limit: config.Limits, Knows: slices.Sorted(maps.Keys(config.Sources)),
-		Keys: []server.Key{server.KeyOf("admin", "", config.AdminToken)}}
-	for _, name := range s.Knows {
-		for i, token := range config.Sources[name].Token {
-			s.Keys = append(s.Keys, server.KeyOf(name+"."+strconv.Itoa(i+1), name, token))
-		}
-	}
-	return s
 }
 
 func queues(apps []bridge.App) (q []store.Queue) {

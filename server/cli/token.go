@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -28,7 +29,7 @@ func tokenNewCommand() *cobra.Command {
 		Short: "Issue a token for a source, and show it this once",
 		Long: `Issues a token for a source of the configuration, through the running exeunt if there is
 one. Only its hash is kept. Two tokens of one source are good side by side, so that one can
-replace the other without a gap.`,
+replace the other without a gap; a third is refused until one is revoked.`,
 		Example: `  exeunt token new --source okta`,
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -45,7 +46,7 @@ replace the other without a gap.`,
 					return api.call(c.Context(), "POST", "/v1/tokens", map[string]string{"source": source}, &shown)
 				},
 				func(s *store.Store) (err error) {
-					shown, err = server.IssueToken(c.Context(), s, source, time.Now())
+					shown, err = server.IssueToken(c.Context(), s, source, len(config.Sources[source].Token), time.Now())
 					return err
 				})
 			if err != nil {
@@ -67,16 +68,26 @@ func tokenListCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "list",
-		Short: "List issued tokens: whose, since when, last used, revoked",
-		Long:  "Lists tokens that exeunt has issued. Tokens that the configuration names are not in it.",
-		Args:  cobra.NoArgs,
+		Short: "List credentials of sources: whose, since when, last used, revoked",
+		Long: `Lists the tokens that exeunt has issued, and below them what the configuration names:
+tokens, JWTs ("jwt:client"), and certificates that are enough alone ("mtls:source"). When
+each was last used is true to within five minutes.`,
+		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			s, err := readStore(c)
+			config, err := configOf(c)
+			if err != nil {
+				return err
+			}
+			s, err := openStore(c.Context(), config, true, zerolog.Nop())
 			if err != nil {
 				return err
 			}
 			defer s.Close()
 			tokens, err := s.Tokens(c.Context(), source)
+			if err != nil {
+				return failf("the tokens cannot be read: %w", err)
+			}
+			uses, err := s.Uses(c.Context())
 			if err != nil {
 				return failf("the tokens cannot be read: %w", err)
 			}
@@ -87,7 +98,9 @@ func tokenListCommand() *cobra.Command {
 			if asJSON {
 				return printJSON(c.OutOrStdout(), list)
 			}
-			return printTokens(c.OutOrStdout(), list)
+			configured := slices.DeleteFunc(server.ShowCredentials(config.Sources, uses),
+				func(one server.ShownCredential) bool { return source != "" && one.Source != source })
+			return printTokens(c.OutOrStdout(), list, configured)
 		},
 	}
 	c.Flags().StringVar(&source, "source", "", "only those of this source")
@@ -95,18 +108,20 @@ func tokenListCommand() *cobra.Command {
 	return c
 }
 
-func printTokens(w io.Writer, list []server.ShownToken) error {
+func printTokens(w io.Writer, list []server.ShownToken, configured []server.ShownCredential) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	or := func(at *time.Time, none string) string {
+		if at == nil {
+			return none
+		}
+		return stamp(*at)
+	}
 	fmt.Fprintln(t, "TOKEN\tSOURCE\tCREATED\tUSED\tREVOKED")
 	for _, one := range list {
-		used, revoked := "never", "-"
-		if one.Used != nil {
-			used = one.Used.Format(time.DateOnly)
-		}
-		if one.Revoked != nil {
-			revoked = stamp(*one.Revoked)
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", one.ID, one.Source, stamp(one.Created), used, revoked)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", one.ID, one.Source, stamp(one.Created), or(one.Used, "never"), or(one.Revoked, "-"))
+	}
+	for _, one := range configured {
+		fmt.Fprintf(t, "%s\t%s\tconfigured\t%s\t-\n", one.Name, one.Source, or(one.Used, "never"))
 	}
 	return t.Flush()
 }

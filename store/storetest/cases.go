@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -107,6 +108,33 @@ func casesOf(t *testing.T, s *store.Store) {
 	look("the same external id", "new", mine, key(bridge.ByUserName, "eve"), key(bridge.ByExternalID, "x-ada"))
 	look("by what she was not deleted by", "new", nil, key(bridge.ByEmail, "ada@example.org"))
 	look("somebody else", bob.ID, []string{bobs.ID}, key(bridge.ByUserName, "bob"))
+}
+
+func caseStates(t *testing.T, s *store.Store) {
+	ada, bob, eve, dan := newPerson("ada"), newPerson("bob"), newPerson("eve"), newPerson("dan")
+	older, newer := newCase(ada, start), newCase(ada, start.Add(time.Hour))
+	older.State, newer.State = bridge.CaseClosed, bridge.CaseStuck
+	returned, before := newCase(bob, start.Add(time.Hour)), newCase(bob, start)
+	returned.Returned, returned.State, before.State = start.Add(2*time.Hour), bridge.CaseCancelled, bridge.CaseRunning
+	back := newCase(eve, start)
+	back.Returned = start.Add(time.Hour)
+	foreign := newCase(dan, start)
+	foreign.Source = "other"
+	putCases(t, s, newer, older, returned, before, back, foreign, newCase(newPerson("nobody asks"), start))
+	see(t, s, func(tx bridge.Tx) error {
+		got, err := tx.CaseStates(source, ada.ID, bob.ID, eve.ID, dan.ID, "unknown")
+		if diff := cmp.Diff(map[string]bridge.CaseState{ada.ID: bridge.CaseStuck, bob.ID: bridge.CaseRunning}, got); diff != "" {
+			t.Error(diff)
+		}
+		if err != nil {
+			return err
+		}
+		got, err = tx.CaseStates(source)
+		if len(got) != 0 {
+			t.Error("of nobody:", got)
+		}
+		return err
+	})
 }
 
 func openCases(t *testing.T, s *store.Store) {
@@ -236,14 +264,14 @@ func accounts(t *testing.T, s *store.Store) {
 func tokens(t *testing.T, s *store.Store) {
 	ctx := t.Context()
 	want := store.Token{ID: "t1", Source: source, Hash: [32]byte{1, 2, 3}, Created: start}
-	if err := s.PutToken(ctx, want, newEvent(bridge.TokenIssued, "")); err != nil {
+	if err := s.PutToken(ctx, want, 2, newEvent(bridge.TokenIssued, "")); err != nil {
 		t.Fatal(err)
 	}
-	wantKind(t, s.PutToken(ctx, want), bridge.KindConflict)
+	wantKind(t, s.PutToken(ctx, want, 2), bridge.KindConflict)
 	if got, err := s.Token(ctx, "t1"); err != nil || got != want {
 		t.Fatalf("got %+v, %v", got, err)
 	}
-	if err := s.PutToken(ctx, store.Token{ID: "t2", Source: "other", Created: start}); err != nil {
+	if err := s.PutToken(ctx, store.Token{ID: "t2", Source: "other", Created: start}, 2); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := s.Tokens(ctx, source); err != nil || len(got) != 1 || got[0] != want {
@@ -253,16 +281,22 @@ func tokens(t *testing.T, s *store.Store) {
 		t.Fatalf("got %+v, %v", got, err)
 	}
 	for range 2 {
-		if err := s.TouchToken(ctx, "t1"); err != nil {
-			t.Fatal(err)
+		for _, credential := range []string{"t1", "jwt:hr"} {
+			if err := s.NoteUse(ctx, source, credential); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if err := s.RevokeToken(ctx, "t1", newEvent(bridge.TokenRevoked, "")); err != nil {
 			t.Fatal(err)
 		}
 	}
 	got, err := s.Token(ctx, "t1")
-	if err != nil || got.Revoked.IsZero() || got.Used.IsZero() || got.Used.Hour() != 0 {
+	if err != nil || got.Revoked.IsZero() || time.Since(got.Used).Abs() > time.Minute {
 		t.Fatalf("got %+v, %v", got, err)
+	}
+	uses, err := s.Uses(ctx)
+	if err != nil || len(uses) != 2 || uses[0].Credential != "jwt:hr" || uses[1] != (store.Use{Source: source, Credential: "t1", Used: got.Used}) {
+		t.Fatalf("got %+v, %v", uses, err)
 	}
 	_, err = s.Token(ctx, "none")
 	wantKind(t, err, bridge.KindNotFound)
@@ -272,6 +306,49 @@ func tokens(t *testing.T, s *store.Store) {
 	}
 	if events, err := s.Tail(ctx, -1, 10); err != nil || len(events) != 2 {
 		t.Fatalf("%d events of one issued and one revoked token: %v", len(events), err)
+	}
+}
+
+// A source has two good tokens and no third, whoever asks at the same time.
+func twoTokens(t *testing.T, s *store.Store) {
+	ctx := t.Context()
+	results := make(chan error)
+	for i := range 6 {
+		go func() {
+			results <- s.PutToken(ctx, store.Token{ID: string(rune('a' + i)), Source: source, Created: start}, 2)
+		}()
+	}
+	issued := 0
+	for range 6 {
+		if err := <-results; err == nil {
+			issued++
+		} else {
+			wantKind(t, err, bridge.KindConflict)
+		}
+	}
+	live, err := s.Tokens(ctx, source)
+	if err != nil || issued != len(live) || issued < 1 || issued > 2 {
+		t.Fatalf("%d were issued, %d are there: %v", issued, len(live), err)
+	}
+	for id := 'p'; issued < 2; id++ { // on PostgreSQL, two may have wanted one slot
+		if err := s.PutToken(ctx, store.Token{ID: string(id), Source: source, Created: start}, 2); err != nil {
+			t.Fatal(err)
+		}
+		issued++
+	}
+	third := store.Token{ID: "third", Source: source, Created: start}
+	if err := s.PutToken(ctx, third, 2); !bridge.IsKind(err, bridge.KindConflict) || !strings.Contains(err.Error(), "exeunt token revoke "+live[0].ID) {
+		t.Fatalf("a third: %v", err)
+	}
+	if err := s.RevokeToken(ctx, live[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	wantKind(t, s.PutToken(ctx, third, 1), bridge.KindConflict) // one is good, and the configuration has another
+	if err := s.PutToken(ctx, third, 2); err != nil {
+		t.Fatalf("in the place of a revoked one: %v", err)
+	}
+	if err := s.PutToken(ctx, store.Token{ID: "other", Source: "other", Created: start}, 2); err != nil {
+		t.Fatalf("of another source: %v", err)
 	}
 }
 

@@ -19,6 +19,9 @@ func userNamesUnique(t *testing.T, s *store.Store) {
 	put(t, s, newPerson("Ada"))
 	err := s.Update(t.Context(), func(tx bridge.Tx) error { return tx.PutPerson(newPerson("aDA")) })
 	wantKind(t, err, bridge.KindConflict)
+	put(t, s, newPerson("Zoë"))
+	err = s.Update(t.Context(), func(tx bridge.Tx) error { return tx.PutPerson(newPerson("zoe\u0308")) })
+	wantKind(t, err, bridge.KindConflict)
 	elsewhere := newPerson("ada")
 	elsewhere.Source = "other"
 	put(t, s, elsewhere)

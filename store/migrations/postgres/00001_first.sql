@@ -142,15 +142,27 @@ CREATE TABLE lanes (
     PRIMARY KEY (app, person)
 ) WITH (fillfactor = 80);
 
+-- slot: a source has two, so that one token can replace the other; whoever wants
+-- a third has to revoke one.
 CREATE TABLE tokens (
-    id       TEXT PRIMARY KEY,
-    source   TEXT NOT NULL,
-    hash     BYTEA NOT NULL CHECK (length(hash) = 32),
-    created  BIGINT NOT NULL,
-    used_day BIGINT NOT NULL, -- days since 1970; 0 is never
-    revoked  BIGINT NOT NULL
+    id      TEXT PRIMARY KEY,
+    source  TEXT NOT NULL,
+    hash    BYTEA NOT NULL CHECK (length(hash) = 32),
+    slot    BIGINT NOT NULL CHECK (slot IN (1, 2)),
+    created BIGINT NOT NULL,
+    revoked BIGINT NOT NULL
 );
 CREATE INDEX tokens_of ON tokens (source, created);
+CREATE UNIQUE INDEX tokens_live ON tokens (source, slot) WHERE revoked = 0;
+
+-- When a credential was last used, to within minutes: a token of ours by its id,
+-- or one of the configuration ("okta.1"), a JWT ("jwt:client"), a certificate.
+CREATE TABLE uses (
+    source     TEXT NOT NULL,
+    credential TEXT NOT NULL,
+    used       BIGINT NOT NULL,
+    PRIMARY KEY (source, credential)
+);
 
 -- The log. body is the leaf without its position, which is given when it is
 -- sealed.

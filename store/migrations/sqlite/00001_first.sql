@@ -143,15 +143,27 @@ CREATE TABLE lanes (
     PRIMARY KEY (app, person)
 ) STRICT, WITHOUT ROWID;
 
+-- slot: a source has two, so that one token can replace the other; whoever wants
+-- a third has to revoke one.
 CREATE TABLE tokens (
-    id       TEXT PRIMARY KEY,
-    source   TEXT NOT NULL,
-    hash     BLOB NOT NULL CHECK (length(hash) = 32),
-    created  INTEGER NOT NULL,
-    used_day INTEGER NOT NULL, -- days since 1970; 0 is never
-    revoked  INTEGER NOT NULL
+    id      TEXT PRIMARY KEY,
+    source  TEXT NOT NULL,
+    hash    BLOB NOT NULL CHECK (length(hash) = 32),
+    slot    INTEGER NOT NULL CHECK (slot IN (1, 2)),
+    created INTEGER NOT NULL,
+    revoked INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX tokens_of ON tokens (source, created);
+CREATE UNIQUE INDEX tokens_live ON tokens (source, slot) WHERE revoked = 0;
+
+-- When a credential was last used, to within minutes: a token of ours by its id,
+-- or one of the configuration ("okta.1"), a JWT ("jwt:client"), a certificate.
+CREATE TABLE uses (
+    source     TEXT NOT NULL,
+    credential TEXT NOT NULL,
+    used       INTEGER NOT NULL,
+    PRIMARY KEY (source, credential)
+) STRICT, WITHOUT ROWID;
 
 -- The log. body is the leaf without its position, which is given when it is
 -- sealed.

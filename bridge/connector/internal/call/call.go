@@ -243,11 +243,11 @@ func failed(ctx context.Context, name string, err error) error {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return fmt.Errorf("%s: no answer in time: %w", name, context.DeadlineExceeded)
 	case errors.As(err, &dns):
-		return fmt.Errorf("%s: the app's name cannot be resolved", name)
+		return fmt.Errorf("%s: the name cannot be resolved", name)
 	case errors.As(err, &cert):
-		return fmt.Errorf("%s: the app's certificate is not trusted", name)
+		return fmt.Errorf("%s: the certificate is not trusted", name)
 	case errors.As(err, &plainOnly), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
-		return fmt.Errorf("%s: the app does not speak TLS", name)
+		return fmt.Errorf("%s: the other side does not speak TLS", name)
 	default:
 		return fmt.Errorf("%s: the connection failed", name)
 	}

@@ -102,7 +102,7 @@ func invalid(field, format string, args ...any) *bridge.Error {
 }
 
 // errForbidden says that a connection was refused by us, before it was made.
-var errForbidden = errors.New("the app's address is not allowed; if it is right, list its network in allow_networks")
+var errForbidden = errors.New("the address is not allowed; if it is right, list its network in allow_networks")
 
 // guard decides about addresses. It is asked with the address that is really
 // dialled, after name resolution, so that a name cannot lead elsewhere.

@@ -1,0 +1,81 @@
+package scim
+
+import (
+	"strings"
+	"time"
+
+	"github.com/elimity-com/scim/optional"
+	"github.com/elimity-com/scim/schema"
+)
+
+// urnDeparture names our own extension of User: what a source can say of a
+// departure before it comes. All of it is simple attributes, because Entra
+// maps no others of extensions that it does not know.
+const urnDeparture = "urn:ietf:params:scim:schemas:extension:exeunt:2.0:User"
+
+func departureSchema() schema.Schema {
+	str := func(name, about string, canonical ...string) schema.CoreAttribute {
+		return schema.SimpleCoreAttribute(schema.SimpleStringParams(schema.StringParams{Name: name,
+			Description: optional.NewString(about), CanonicalValues: canonical}))
+	}
+	return schema.Schema{
+		ID:          urnDeparture,
+		Name:        optional.NewString("Departure"),
+		Description: optional.NewString("What is known of a person's departure. It is kept and returned; nothing acts on it yet."),
+		Attributes: []schema.CoreAttribute{
+			schema.SimpleCoreAttribute(schema.SimpleDateTimeParams(schema.DateTimeParams{Name: "contractEnd",
+				Description: optional.NewString("When the contract ends. Without an offset it is meant in timeZone, or in UTC if there is none. " +
+					"The year 9999 says that no end is agreed. Nothing acts on it yet.")})),
+			str("timeZone", "The person's time zone by its name in the IANA database; any of them, not only the canonical values.",
+				"UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo"),
+			str("lastWorkingDay", "The last day on which the person works, as YYYY-MM-DD. The year 9999 says that it is not known. Nothing acts on it yet.",
+				"9999-12-31"),
+			str("employmentType", "How the person is employed. Other words than the canonical ones are kept as they are.",
+				"employee", "contractor", "temporary", "intern", "external"),
+			schema.SimpleCoreAttribute(schema.SimpleBooleanParams(schema.BooleanParams{Name: "legalHold",
+				Description: optional.NewString("Whether the person's data must be preserved. Nothing acts on it yet.")})),
+			schema.SimpleCoreAttribute(schema.SimpleStringParams(schema.StringParams{Name: "caseState",
+				Description: optional.NewString("Where the person's departure stands; unassigned if there is none, or if they came back since. " +
+					"Returned only if attributes names it."),
+				Mutability: schema.AttributeMutabilityReadOnly(), Returned: schema.AttributeReturnedRequest(),
+				CanonicalValues: []string{"open", "running", "stuck", "closed", "cancelled"}})),
+		},
+	}
+}
+
+// describeDeparture is the extension's schema as it is published, with what the
+// library has no room for: a canonical value of a date. It is the one by which
+// HR systems say that there is no end; and whoever builds values out of
+// schemas, as test suites do, sees what a date looks like.
+func describeDeparture(about map[string]any) map[string]any {
+	for _, a := range about["attributes"].([]any) {
+		if a := a.(map[string]any); a["name"] == "contractEnd" {
+			a["canonicalValues"] = []any{"9999-12-31T23:59:59Z"}
+		}
+	}
+	return about
+}
+
+// formDeparture says what a schema has no words for.
+func (t *resourceType) formDeparture() {
+	e := t.top[strings.ToLower(urnDeparture)]
+	e.subs["timezone"].form = &form{isZone, "the name of a time zone in the IANA database, such as Europe/Berlin"}
+	e.subs["lastworkingday"].form = &form{isDate, "a date, such as 2026-12-31"}
+	e.subs["casestate"].computed = true
+	t.caseState = []*attribute{e, e.subs["casestate"]}
+}
+
+// isZone reports whether s is the name of a time zone. All of the database
+// begin with a capital; other names, such as "posixrules", depend on the machine.
+func isZone(s string) bool {
+	if s == "Local" || s == "" || s[0] < 'A' || s[0] > 'Z' {
+		return false
+	}
+	_, err := time.LoadLocation(s)
+	return err == nil
+}
+
+func isDate(s string) bool {
+	_, err := time.Parse(time.DateOnly, s)
+	return err == nil
+}
