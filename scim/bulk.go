@@ -329,7 +329,7 @@ func (b *bulk) send(e *errand, method, target string, data map[string]any, versi
 		r.Header.Set("If-Match", version)
 	}
 	o := &outcome{header: http.Header{}}
-	one := &request{handler: b.handler, Request: r, w: o, id: target, mending: b.mending, media: b.media, base: b.base, part: true, data: data}
+	one := &request{handler: b.handler, Request: r, w: o, id: target, dialect: b.dialect, auto: b.auto, mending: b.mending, media: b.media, base: b.base, part: true, data: data}
 	if err := route[method](one); err != nil {
 		return err
 	}

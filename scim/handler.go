@@ -289,6 +289,7 @@ func (q *request) answerMedia() string {
 // body reads the request's body, a JSON object.
 func (q *request) body() (map[string]any, error) {
 	if q.part {
+		q.listenTo(q.data)
 		return q.data, nil
 	}
 	return q.read(q.Limits)

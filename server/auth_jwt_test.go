@@ -32,13 +32,12 @@ import (
 // authority is a real issuer: metadata, keys, and tokens signed with them.
 type authority struct {
 	*httptest.Server
-	mu     sync.Mutex
-	keys   []jose.JSONWebKey // private
-	hidden bool              // the keys in its set are not
-	says   string            // instead of its name
-	down   atomic.Bool
-	slow   chan struct{} // if not nil, answers wait for it
-	asked  atomic.Int32  // for its keys
+	mu    sync.Mutex
+	keys  []jose.JSONWebKey // private
+	says  string            // instead of its name
+	down  atomic.Bool
+	slow  chan struct{} // if not nil, answers wait for it
+	asked atomic.Int32  // for its keys
 }
 
 func newAuthority(t *testing.T) *authority {

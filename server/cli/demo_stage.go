@@ -75,7 +75,7 @@ func setStage(ctx context.Context, dir string) (*stage, error) {
 	if s.running, err2 = start(ctx, config, apps, config.AdminToken, zerolog.Nop()); err2 != nil {
 		return nil, err2
 	}
-	s.admin = &client{url: s.running.URL, token: config.AdminToken}
+	s.admin = &client{url: s.running.URL, token: config.AdminToken, http: caller(config, 30*time.Second)}
 	return s, nil
 }
 
