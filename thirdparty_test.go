@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -85,7 +86,8 @@ apps:
 type thirdParty struct{ url, token string }
 
 // startThirdParty starts it where EXEUNT_TEST_SCIMMY says it is installed.
-func startThirdParty(t *testing.T) thirdParty {
+// Faults are planted in it: server.js has their names.
+func startThirdParty(t *testing.T, faults ...string) thirdParty {
 	t.Helper()
 	dir := os.Getenv("EXEUNT_TEST_SCIMMY")
 	if dir == "" {
@@ -96,7 +98,9 @@ func startThirdParty(t *testing.T) thirdParty {
 	}
 	app := thirdParty{token: "third-party-0123456789abcdef"}
 	c := exec.Command("node", "server.js")
-	c.Dir, c.Env, c.Stderr = dir, append(os.Environ(), "SCIM_TOKEN="+app.token, "PORT=0"), os.Stderr
+	c.Dir, c.Env = dir, append(os.Environ(), "SCIM_TOKEN="+app.token, "PORT=0", "FAULTS="+strings.Join(faults, ","))
+	said := &bytes.Buffer{}
+	c.Stderr = said
 	alive, err := c.StdinPipe() // it ends with us
 	if err != nil {
 		t.Fatal(err)
@@ -111,6 +115,9 @@ func startThirdParty(t *testing.T) thirdParty {
 	t.Cleanup(func() {
 		alive.Close()
 		c.Wait()
+		if t.Failed() {
+			t.Logf("the application said last:\n%s", said.Bytes()[max(0, said.Len()-2000):])
+		}
 	})
 	line, _ := bufio.NewReader(out).ReadString('\n')
 	port, ok := strings.CutPrefix(strings.TrimSpace(line), "READY ")

@@ -14,6 +14,7 @@
 //	case.go       exeunt case list, show, retry, restore
 //	log.go        exeunt log verify, tail
 //	recipe.go     exeunt recipe test, schema
+//	scim.go       exeunt scim check
 //	token.go      exeunt token new, list, revoke
 //	health.go     exeunt health, for containers without a shell
 //	version.go    exeunt version

@@ -3,6 +3,7 @@
 //
 //   SCIM_TOKEN  bearer token that every request must show; required
 //   PORT        port on 127.0.0.1; 0 or unset means a free one
+//   FAULTS      names of planted faults, separated by commas; see planted below
 //
 // It prints "READY <port>" when it listens; the base URL is
 // http://127.0.0.1:<port>/scim. SIGTERM or the end of standard input stops it, so
@@ -20,6 +21,29 @@ if (!token) {
     process.exit(2);
 }
 
+// What can be planted: each fault is one way in which real applications are wrong.
+const planted = [
+    "any-token", // whoever comes is let in
+    "conflict-ignored", // the same userName twice
+    "created-200", // 200 instead of 201
+    "deactivation-ignored", // active: false is answered with success, and not stored
+    "delete-stays", // DELETE is answered with 204, and does nothing
+    "error-without-schemas", // errors that do not say what they are
+    "etag-announced", // ServiceProviderConfig promises versions that there are not
+    "filter-ignored", // whoever asks for one is shown all
+    "internals", // errors show a stack
+    "nothing-forgotten", // what is left out or removed stays
+    "remove-all-members", // removing one member removes all
+    "total-wrong", // totalResults is one more than there are
+];
+const faults = new Set((process.env.FAULTS ?? "").split(",").filter((name) => name));
+for (const name of faults) {
+    if (!planted.includes(name)) {
+        console.error(`FAULTS: there is no ${name}`);
+        process.exit(2);
+    }
+}
+
 const plain = (value) => JSON.parse(JSON.stringify(value));
 const fail = (status, scimType, detail) => { throw new SCIMMY.Types.Error(status, scimType, detail); };
 
@@ -33,17 +57,19 @@ function keep(type, unique, removed = () => {}) {
         egress: ({ id, filter }) => {
             if (id) return plain(known(id));
             const list = plain([...all.values()]);
-            return filter ? filter.match(list) : list;
+            return filter && !faults.has("filter-ignored") ? filter.match(list) : list;
         },
         ingress: ({ id }, data) => {
             const old = id && known(id);
             const now = new Date().toISOString();
             const next = {
+                ...(faults.has("nothing-forgotten") ? old : {}),
                 ...plain(data),
                 id: id ?? randomUUID(),
                 meta: { created: old?.meta.created ?? now, lastModified: now },
             };
-            if (unique && [...all.values()].some((other) => other.id !== next.id && same(other, next))) {
+            if (faults.has("deactivation-ignored") && old?.active && next.active === false) next.active = true;
+            if (unique && !faults.has("conflict-ignored") && [...all.values()].some((other) => other.id !== next.id && same(other, next))) {
                 fail(409, "uniqueness", `${unique} is taken`);
             }
             all.set(next.id, next);
@@ -51,6 +77,7 @@ function keep(type, unique, removed = () => {}) {
         },
         degress: ({ id }) => {
             known(id);
+            if (faults.has("delete-stays")) return;
             all.delete(id);
             removed(id);
         },
@@ -70,10 +97,35 @@ const wanted = digest(`Bearer ${token}`);
 
 const app = express();
 app.disable("x-powered-by");
+if (faults.has("etag-announced")) SCIMMY.Config.set({ etag: true });
+if (faults.has("remove-all-members")) {
+    app.use("/scim/Groups/:id", express.json({ type: "application/scim+json" }), (req, res, next) => {
+        for (const op of req.body?.Operations ?? []) {
+            if (/^remove$/i.test(op.op) && op.path) op.path = op.path.replace(/^members\[.*/, "members");
+        }
+        next();
+    });
+}
+// What is wrong with answers only. Express calls send again with the text of what it was given.
+app.use("/scim", (req, res, next) => {
+    const send = res.send;
+    res.send = (body) => {
+        if (faults.has("created-200") && res.statusCode === 201) res.status(200);
+        if (typeof body !== "object" || body === null) return send.call(res, body);
+        body = plain(body);
+        if (res.statusCode >= 400) {
+            if (faults.has("error-without-schemas")) delete body.schemas;
+            if (faults.has("internals")) body.detail += "\n    at keep (/srv/app/server.js:7:1)";
+        }
+        if (faults.has("total-wrong") && body.Resources) body.totalResults += 1;
+        return send.call(res, body);
+    };
+    next();
+});
 app.use("/scim", new SCIMMYRouters({
     type: "bearer",
     handler: (req) => {
-        if (!timingSafeEqual(digest(req.get("Authorization") ?? ""), wanted)) {
+        if (!faults.has("any-token") && !timingSafeEqual(digest(req.get("Authorization") ?? ""), wanted)) {
             throw new Error("wrong or missing bearer token");
         }
         return "tests";
