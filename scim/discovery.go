@@ -38,11 +38,7 @@ func newDiscovery(l Limits, types ...*resourceType) discovery {
 		var extensions []any
 		for _, s := range t.extensions {
 			extensions = append(extensions, map[string]any{"schema": s.ID, "required": false})
-			published := describeSchema(s)
-			if s.ID == urnDeparture {
-				published = describeDeparture(published)
-			}
-			d.about = append(d.about, published)
+			d.about = append(d.about, describeSchema(s))
 		}
 		if extensions != nil {
 			about["schemaExtensions"] = extensions

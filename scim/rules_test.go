@@ -207,7 +207,7 @@ func TestPublishedRules(t *testing.T) {
 	for _, c := range [][3]string{
 		{urnUser, "active", `{"required":true,"mutability":"readWrite"}`},
 		{urnUser, "password", `{"mutability":"writeOnly","returned":"never"}`},
-		{urnDeparture, "contractEnd", `{"type":"dateTime","canonicalValues":["9999-12-31T23:59:59Z"]}`},
+		{urnDeparture, "contractEnd", `{"type":"string","canonicalValues":["9999-12-31T23:59:59Z"]}`},
 		{urnDeparture, "lastWorkingDay", `{"type":"string","canonicalValues":["9999-12-31"]}`},
 		{urnDeparture, "employmentType", `{"canonicalValues":["employee","contractor","temporary","intern","external"]}`},
 		{urnDeparture, "legalHold", `{"type":"boolean","multiValued":false}`},

@@ -133,8 +133,8 @@ func groupSchema() schema.Schema {
 					Mutability:  schema.AttributeMutabilityImmutable(),
 					Description: optional.NewString("What the member is: 'User' or 'Group'.")}),
 				schema.SimpleStringParams(schema.StringParams{Name: "display",
-					Mutability:  schema.AttributeMutabilityReadOnly(),
-					Description: optional.NewString("The member's name, for display.")}),
+					Mutability: schema.AttributeMutabilityReadOnly(), Returned: schema.AttributeReturnedRequest(),
+					Description: optional.NewString("The member's name, for display. Returned only if attributes names it.")}),
 			},
 		})
 	}
@@ -183,7 +183,7 @@ func (t *resourceType) setApart() {
 	var look func(way []*attribute)
 	look = func(way []*attribute) {
 		a := way[len(way)-1]
-		if a.computed {
+		if a.computed && a != t.belongs {
 			return
 		}
 		if a.returned == "request" {

@@ -192,7 +192,9 @@ func TestGroupsRFC7643_4_1_2(t *testing.T) {
 		{"value":%q,"display":"Inner","type":"direct","$ref":"https://exeunt.example/scim/v2/Groups/%[1]s"},
 		{"value":%q,"display":"Outer","type":"indirect"}]}`, ids["Inner"], ids["Outer"]))
 	d.send("GET", "/Users/"+ids["Cy"], "").want(200, `{"groups":[{"display":"Inner","type":"direct"},{"display":"Outer","type":"direct"}]}`)
-	d.send("GET", "/Groups/"+ids["Outer"], "").want(200, `{"members":[{"type":"User"},{"type":"User"},{"type":"Group","display":"Inner"}]}`)
+	d.send("GET", "/Groups/"+ids["Outer"], "").want(200, `{"members":[{"type":"User"},{"type":"User"},{"type":"Group","display":null}]}`)
+	d.send("GET", "/Groups?attributes=members.display&filter=id+eq+%22"+ids["Outer"]+"%22", "").
+		want(200, `{"Resources":[{"displayName":null,"members":[{"display":"Cy"},{"display":"bea"},{"display":"Inner","value":null}]}]}`)
 	for filter, want := range map[string]string{
 		`groups.value eq "` + ids["Outer"] + `"`:                           "abe Cy bea of 3",
 		`groups[value eq "` + ids["Outer"] + `" and type eq "direct"]`:     "Cy bea of 2",
