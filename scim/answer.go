@@ -212,7 +212,7 @@ func (q *request) projection(t *resourceType, only, but []string) (projection, e
 
 // asked reads a list of attributes to show; unknown ones are nowhere. The whole
 // of a complex attribute is all that does not ask to be named itself (RFC
-// 7643, section 7, "returned").
+// 7643, section 7, "returned"). What is never returned is not kept either.
 func (t *resourceType) asked(names []string) tree {
 	if len(names) == 0 {
 		return nil
@@ -220,7 +220,7 @@ func (t *resourceType) asked(names []string) tree {
 	root := tree{}
 	for _, name := range names {
 		way := t.resolve(strings.TrimSpace(name))
-		if way == nil || way[len(way)-1].returned == "never" {
+		if way == nil {
 			continue
 		}
 		subs := way[len(way)-1].subs

@@ -150,10 +150,13 @@ func (m *model) op() op {
 	case 5: // a third type of address, so that it never is one of the others
 		v := strings.ToLower(v)
 		return op{map[string]any{"op": "add", "path": "emails", "value": []any{map[string]any{"value": v, "type": "other"}}}, yes(func(u map[string]any) {
-			e := map[string]any{"value": v, "type": "other"}
-			if !slices.ContainsFunc(listOf(u, "emails"), func(have any) bool { return reflect.DeepEqual(have, any(e)) }) {
-				u["emails"] = append(listOf(u, "emails"), e)
+			for _, have := range listOf(u, "emails") { // the same value, in whatever case, takes over how it is written now
+				if have := have.(map[string]any); have["type"] == "other" && strings.EqualFold(have["value"].(string), v) {
+					have["value"] = v
+					return
+				}
 			}
+			u["emails"] = append(listOf(u, "emails"), map[string]any{"value": v, "type": "other"})
 		}), ""}
 	case 6:
 		return op{map[string]any{"op": "remove", "path": `emails[type eq "work"]`}, yes(func(u map[string]any) {

@@ -58,6 +58,7 @@ func TestPatchRFC7644_3_5_2(t *testing.T) {
 		{"add to the whole of selected values", "", `{"op":"add","path":"emails[type eq \"home\"]","value":{"primary":true}}`, `{"emails":[{"value":"babs@jensen.org","primary":true},{"primary":false}]}`},
 		{"add certificates in any base64", "", `{"op":"add","path":"x509Certificates","value":[{"value":"-_-_"}]},{"op":"add","path":"x509Certificates","value":[{"value":"+/\n+/"}]}`, `{"x509Certificates":[{"value":"+/+/"}]}`},
 		{"select by any base64", "", `{"op":"add","path":"x509Certificates","value":[{"value":"TQ=="}]},{"op":"replace","path":"x509Certificates[value eq \"TQ\"].display","value":"x"}`, `{"x509Certificates":[{"value":"TQ==","display":"x"}]}`},
+		{"make what is selected by any base64, Entra", Entra, `{"op":"Replace","path":"x509Certificates[value eq \"TQ\"].display","value":"x"}`, `{"x509Certificates":[{"value":"TQ==","display":"x"}]}`},
 		{"add what is no base64", "", `{"op":"add","path":"x509Certificates","value":[{"value":"no!"}]}`, "400 invalidValue"},
 
 		// 3.5.2.2 remove

@@ -156,6 +156,7 @@ func TestValuesRFC7643_2_4(t *testing.T) {
 	post(`"emails":[{"value":"a@b","type":"work"},{"value":"A@B","type":"WORK","display":"A","primary":true},{"value":"a@b","type":"home"},{"value":"a@b"}]`).
 		want(201, `{"emails":[{"value":"a@b","type":"work","display":"A","primary":true},{"type":"home"},{"value":"a@b","type":null}]}`)
 	post(`"emails":[{"value":"a@b","primary":true},{"value":"a@b","primary":true}]`).want(201, `{"emails":[{"value":"a@b","primary":true}]}`)
+	post(`"emails":[{"value":"a@b","primary":false},{"value":"a@b","primary":true}]`).want(201, `{"emails":[{"value":"a@b","primary":true}]}`)
 	post(`"emails":[{"value":"a@b","primary":true},{"value":"a@c","primary":true}]`).fault(400, "invalidValue")
 	post(`"photos":[{"value":"https://x/a"},{"value":"https://x/A"}]`).want(201, `{"photos":[{},{}]}`) // references are exact
 	post(`"addresses":[{"locality":"Ulm"},{"locality":"Ulm"},{"locality":"ulm"}]`).want(201, `{"addresses":[{},{}]}`)
@@ -196,6 +197,32 @@ func TestDepartureExtension(t *testing.T) {
 	} {
 		if a := post(values).fault(400, "invalidValue"); !strings.Contains(a.raw, says) {
 			t.Errorf("%s: %s", values, a.raw)
+		}
+	}
+}
+
+// What schemas have words for, they say.
+func TestPublishedRules(t *testing.T) {
+	d := newDoor(t, Strict)
+	for _, c := range [][3]string{
+		{urnUser, "active", `{"required":true,"mutability":"readWrite"}`},
+		{urnUser, "password", `{"mutability":"writeOnly","returned":"never"}`},
+		{urnDeparture, "contractEnd", `{"type":"dateTime","canonicalValues":["9999-12-31T23:59:59Z"]}`},
+		{urnDeparture, "lastWorkingDay", `{"type":"string","canonicalValues":["9999-12-31"]}`},
+		{urnDeparture, "employmentType", `{"canonicalValues":["employee","contractor","temporary","intern","external"]}`},
+		{urnDeparture, "legalHold", `{"type":"boolean","multiValued":false}`},
+		{urnDeparture, "caseState", `{"mutability":"readOnly","returned":"request"}`},
+	} {
+		a := d.send("GET", "/Schemas/"+c[0], "").want(200, "")
+		for _, e := range a.body["attributes"].([]any) {
+			if e := e.(map[string]any); e["name"] == c[1] {
+				a.body = e
+				a.want(200, c[2])
+				c[1] = ""
+			}
+		}
+		if c[1] != "" {
+			t.Error("no", c[1])
 		}
 	}
 }

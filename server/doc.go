@@ -2,23 +2,31 @@
 // the job console, health and metrics), and the configuration that says who
 // may come in.
 //
-//	server.go          Server: options, settings that may change, every route
-//	auth.go            who is calling: tokens of sources and of the operator
-//	gate.go            what each request passes: id, log line, rate, places, panics
-//	room.go            how long bodies may be, and how much memory all of them take
-//	api.go             /v1: cases, retry, restore, checkpoint
-//	api_tokens.go      /v1/tokens: issue, list, revoke
-//	health.go          /healthz and /readyz
-//	metrics.go         /metrics, and Metrics, which watches departures for it
-//	errors.go          every error that leaves: bridge.Error -> problem+json or SCIM
-//	tokens.go          the form of tokens: prefix, id, secret, checksum
-//	config.go          Config: the one struct of the one file
-//	config_check.go    what may be wrong with its values
-//	config_decode.go   YAML into structs, every mistake with its place
-//	config_secret.go   file: and env: references
-//	config_suggest.go  "did you mean"
-//	config_schema.go   the JSON Schema for editors
+//	server.go                Server: options, settings that may change, every route
+//	auth.go                  who is calling: what is shown, at which door, from where
+//	auth_jwt.go              access tokens: read, judged, whose they are
+//	auth_issuer.go           the keys of their issuers: found, fetched, kept
+//	auth_certificate.go      client certificates, and the end of TLS
+//	auth_address.go          where a request comes from, also behind proxies
+//	auth_slow.go             who shows wrong credentials again and again
+//	schemes.go               what of this SCIM clients are told
+//	gate.go                  what each request passes: id, log line, rate, places, panics
+//	room.go                  how long bodies may be, and how much memory all of them take
+//	api.go                   /v1: cases, retry, restore, checkpoint
+//	api_tokens.go            /v1/tokens: issue, list, revoke
+//	health.go                /healthz and /readyz
+//	metrics.go               /metrics, and Metrics, which watches departures for it
+//	errors.go                every error that leaves: bridge.Error -> problem+json or SCIM
+//	tokens.go                the form of tokens: prefix, id, secret, checksum
+//	config.go                Config: the one struct of the one file
+//	config_sources.go        how sources come in, TLS, networks
+//	config_sources_check.go  what may be wrong with that
+//	config_check.go          what may be wrong with its values
+//	config_decode.go         YAML into structs, every mistake with its place
+//	config_secret.go         file: and env: references
+//	config_suggest.go        "did you mean"
+//	config_schema.go         the JSON Schema for editors
 //
-// Deliberately absent: TLS (a proxy does that better), and any call to an app:
-// requests only store and read; the engine does the work.
+// Deliberately absent: any call to an app: requests only store and read; the
+// engine does the work. The one thing that is fetched here is issuers' keys.
 package server
