@@ -13,9 +13,12 @@ import (
 	"github.com/exeunt/exeunt/bridge"
 )
 
-// What RFC 9865, section 2.3, adds to the keywords of RFC 7644, table 9.
-// Cursors here do not expire.
-const scimTypeInvalidCursor scimerrors.ScimType = "invalidCursor"
+// What RFC 9865, section 2.1, adds to the keywords of RFC 7644, table 9. Cursors
+// here do not expire.
+const (
+	scimTypeInvalidCursor scimerrors.ScimType = "invalidCursor"
+	scimTypeInvalidCount  scimerrors.ScimType = "invalidCount"
+)
 
 // cursor is the place after which the next page begins (RFC 9865). It is a
 // place and not a number: whatever is created or removed meanwhile, nothing else

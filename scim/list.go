@@ -149,6 +149,9 @@ func (q *request) parse(types []*resourceType, from url.Values) (x query, err er
 		return x, err
 	}
 	if x.count, err = integer(from, "count", q.Limits.Page); err != nil {
+		if from.Has("cursor") {
+			err = fault(scimTypeInvalidCount, "count must be an integer")
+		}
 		return x, err
 	}
 	x.start, x.count = max(x.start, 1), min(max(x.count, 0), q.Limits.Results)

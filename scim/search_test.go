@@ -150,6 +150,7 @@ func TestWrongCursorsRFC9865(t *testing.T) {
 	d.t = t
 	d.send("GET", "/Groups?cursor="+next, "").fault(400, "invalidCursor")
 	d.send("GET", "/Users?startIndex=1&cursor", "").fault(400, "invalidValue")
+	d.send("GET", "/Users?count=many&cursor", "").fault(400, "invalidCount")
 	// A place that is none is refused too, whoever made it.
 	c := cursor{about: about(url.Values{}, []*resourceType{userType()})}
 	d.send("GET", "/Users?cursor="+c.next(spot{key: "no number", stored: stored{id: "x"}}), "").fault(400, "invalidCursor")
