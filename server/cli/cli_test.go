@@ -22,6 +22,7 @@ func TestExitCodes(t *testing.T) {
 	dir := folder(t, map[string]string{
 		"good.yaml":  "data: here\nsources: {okta: {}}\n",
 		"bad.yaml":   "listne: x\nsources: {okta: {dialect: okda}}\n",
+		"token":      "a-token\n",
 		"bad-recipe": "api: recipe/v1\nappp: x\n",
 	})
 	file := func(name string) string { return filepath.Join(dir, name) }
@@ -55,6 +56,16 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"recipe", "test", "nowhere"}, misuse, "", "there is no recipe at nowhere"},
 		{[]string{"token", "new", "-c", file("good.yaml")}, misuse, "", "source"},
 		{[]string{"token", "new", "--source", "hr", "-c", file("good.yaml")}, misuse, "", "there is no source \"hr\""},
+		{[]string{"scim", "check", "--list"}, good, "7644-3.5.2.1-add-multi-valued", ""},
+		{[]string{"scim", "check", "--help"}, good, "RFC 7643", ""},
+		{[]string{"scim", "check", "--list", "https://app.example"}, misuse, "", "unknown command"},
+		{[]string{"scim", "chck"}, misuse, "", "did you mean exeunt scim check?"},
+		{[]string{"scim", "check"}, misuse, "", "which server?"},
+		{[]string{"scim", "check", "https://app.example"}, misuse, "", "which token?"},
+		{[]string{"scim", "check", "https://app.example", "--token-file", file("gone")}, misuse, "", "the token cannot be read"},
+		{[]string{"scim", "check", "https://app.example", "--token-file", file("good.yaml")}, misuse, "", "is no token"},
+		{[]string{"scim", "check", "http://127.0.0.1:1", "--token-file", file("token")}, misuse, "", "is the URL right, and the server up?"},
+		{[]string{"scim", "check", "http://app.example", "--token-file", file("token")}, misuse, "", "plain http"},
 		{[]string{"health", "--url", "http://127.0.0.1:1/healthz"}, failed, "", "does not answer"},
 	}
 	for _, tt := range tests {

@@ -27,9 +27,9 @@ func scimCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check URL --token-file FILE",
 		Short: "Ask any SCIM server whether it keeps RFC 7643, 7644 and 9865",
-		Long: `Asks the SCIM server at URL, over HTTP, what the RFCs demand of it: ours, or an app that
-you want to connect. URL is the base URL: what comes before /Users. FILE holds the bearer
-token and nothing else.
+		Long: `Asks the SCIM server at URL, over HTTP, what RFC 7643, 7644 and 9865 demand of it: ours, or
+an app that you want to connect. URL is the base URL: what comes before /Users. FILE holds
+the bearer token and nothing else.
 
 It creates users and groups there, whose names begin with "xc-", and removes them at the
 end, also after Ctrl-C. Nobody else is changed, but lists are read: use a test tenant if
@@ -69,7 +69,7 @@ Exit code 0 if everything that counts passed, 1 if not, 2 if the server could no
 	f.StringVar(&o.tokenFile, "token-file", "", "`file` with the bearer token")
 	f.BoolVar(&o.json, "json", false, "print one JSON document instead of the table")
 	f.StringVar(&o.junit, "junit", "", "also write the report to this `file`, as JUnit XML")
-	f.StringSliceVar(&o.only, "only", nil, "only checks whose ID begins so, such as `7644-3.5`; may be repeated")
+	f.StringSliceVar(&o.only, "only", nil, "only checks whose `ID` begins so, such as 7644-3.5; may be repeated")
 	f.BoolVar(&o.list, "list", false, "list the checks and ask nobody")
 	f.BoolVar(&o.insecure, "insecure-http", false, "send the token over plain http to another machine")
 	f.DurationVar(&o.timeout, "timeout", 30*time.Second, "how long one answer may take")
