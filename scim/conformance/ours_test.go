@@ -67,21 +67,9 @@ func ours(t *testing.T, o store.Options) {
 	}
 }
 
-// owed is what our server does not do yet, and why that can wait. Whoever does it
-// is told to take it out here.
-func owed(id string) bool {
-	return id == "9865-2.1-invalid-count" // SHOULD: such a count is refused already, as invalidValue
-}
-
 // judge fails unless a check passed on our server, or does not apply to it.
 func judge(t *testing.T, r Result) {
 	t.Helper()
-	if owed(r.Check.ID) {
-		if r.Outcome != Fail {
-			t.Error("it is owed no longer: take it out of owed, here and in TestConformance")
-		}
-		return
-	}
 	switch r.Outcome {
 	case Pass:
 	case Skip:
