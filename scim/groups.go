@@ -21,20 +21,7 @@ func formGroup(g bridge.Group) stored {
 
 // groups is where groups are found.
 func groups() shelf {
-	return shelf{
-		one: func(v bridge.Sight, id string) (stored, error) {
-			g, err := v.Group(id)
-			return formGroup(g), err
-		},
-		page: func(v bridge.Sight, x bridge.Query) ([]stored, int, error) {
-			page, total, err := v.Groups(x)
-			return forms(formGroup, page), total, err
-		},
-		scan: func(v bridge.Sight, where bridge.Cond, each func([]stored) error) error {
-			return v.ScanGroups(where, func(some []bridge.Group) error { return each(forms(formGroup, some)) })
-		},
-		belong: (*request).addMembers,
-	}
+	return shelfOf(formGroup, bridge.Sight.Group, bridge.Sight.Groups, bridge.Sight.ScanGroups, (*request).addMembers)
 }
 
 // errTooMany says that a group has more members than an answer bears.

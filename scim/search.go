@@ -29,6 +29,33 @@ type shelf struct {
 	ordered *attribute
 }
 
+// shelfOf is the shelf of what bridge knows as T; form is how that is stored.
+func shelfOf[T any](form func(T) stored, one func(bridge.Sight, string) (T, error),
+	page func(bridge.Sight, bridge.Query) ([]T, int, error), scan func(bridge.Sight, bridge.Cond, func([]T) error) error,
+	belong func(*request, bridge.Sight, []stored, int) (int, error)) shelf {
+	forms := func(list []T) []stored {
+		out := make([]stored, len(list))
+		for i, x := range list {
+			out[i] = form(x)
+		}
+		return out
+	}
+	return shelf{
+		one: func(v bridge.Sight, id string) (stored, error) {
+			x, err := one(v, id)
+			return form(x), err
+		},
+		page: func(v bridge.Sight, q bridge.Query) ([]stored, int, error) {
+			list, total, err := page(v, q)
+			return forms(list), total, err
+		},
+		scan: func(v bridge.Sight, where bridge.Cond, each func([]stored) error) error {
+			return scan(v, where, func(some []T) error { return each(forms(some)) })
+		},
+		belong: belong,
+	}
+}
+
 // find returns the page that is asked for, how many match in all, and whether
 // anything comes after it.
 func (x query) find(q *request, v bridge.Sight) (page []spot, total int, more bool, err error) {

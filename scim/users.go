@@ -15,30 +15,7 @@ func formPerson(p bridge.Person) stored {
 
 // people is where users are found.
 func people() shelf {
-	return shelf{
-		one: func(v bridge.Sight, id string) (stored, error) {
-			p, err := v.Person(id)
-			return formPerson(p), err
-		},
-		page: func(v bridge.Sight, x bridge.Query) ([]stored, int, error) {
-			page, total, err := v.People(x)
-			return forms(formPerson, page), total, err
-		},
-		scan: func(v bridge.Sight, where bridge.Cond, each func([]stored) error) error {
-			return v.ScanPeople(where, func(some []bridge.Person) error { return each(forms(formPerson, some)) })
-		},
-		belong: func(q *request, v bridge.Sight, some []stored, limit int) (int, error) {
-			return limit, q.addGroups(v, some)
-		},
-	}
-}
-
-func forms[T any](form func(T) stored, list []T) []stored {
-	out := make([]stored, len(list))
-	for i, x := range list {
-		out[i] = form(x)
-	}
-	return out
+	return shelfOf(formPerson, bridge.Sight.Person, bridge.Sight.People, bridge.Sight.ScanPeople, (*request).addGroups)
 }
 
 // addCaseStates adds to each user where their departure stands.
@@ -55,15 +32,16 @@ func (q *request) addCaseStates(v bridge.Sight, users []stored) error {
 }
 
 // addGroups adds to each user the groups that they are in, directly or through
-// other groups (RFC 7643, section 4.1.2).
-func (q *request) addGroups(v bridge.Sight, users []stored) error {
+// other groups (RFC 7643, section 4.1.2). However many they are counts for
+// nothing.
+func (q *request) addGroups(v bridge.Sight, users []stored, limit int) (int, error) {
 	ids := make([]string, len(users))
 	for i, s := range users {
 		ids[i] = s.id
 	}
 	in, err := v.Memberships(ids...)
 	if err != nil {
-		return err
+		return limit, err
 	}
 	for i, s := range users {
 		for _, m := range in[s.id] {
@@ -75,7 +53,7 @@ func (q *request) addGroups(v bridge.Sight, users []stored) error {
 				"type": how, "$ref": q.location(q.group, m.Group)})
 		}
 	}
-	return nil
+	return limit, nil
 }
 
 // sent reads a whole resource from the body: clean, and as it came, which says
