@@ -134,7 +134,7 @@ func (q *request) providerConfig() error {
 	}
 	doc := q.located(q.discovery.provider, "ServiceProviderConfig", "/ServiceProviderConfig")
 	doc["bulk"] = map[string]any{"supported": true, "maxOperations": q.Limits.Bulk, "maxPayloadSize": q.maxBody()}
-	caller, _ := bridge.CallerFrom(q.Context()) // serve has asked
+	caller, _ := bridge.CallerFrom(q.Context()) // or nobody
 	doc["authenticationSchemes"] = describeSchemes(q.Schemes(caller.Source))
 	writeJSON(q.w, q.media, http.StatusOK, appendJSON(nil, doc))
 	return nil

@@ -107,7 +107,8 @@ const Mount = "/scim/v2"
 
 // New returns the door. The paths it serves begin after [Mount]: mount it with
 // http.StripPrefix(Mount, …). Each request's context must carry the
-// bridge.Caller, a source. It is safe for concurrent use.
+// bridge.Caller, a source, but for that of the ServiceProviderConfig. It is safe
+// for concurrent use.
 func New(o Options) http.Handler {
 	if o.Dialect == nil {
 		o.Dialect = func(string) Dialect { return Generic }
@@ -207,11 +208,11 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (q *request) serve() error {
 	caller, err := bridge.CallerFrom(q.Context())
-	if err != nil {
+	if err != nil && q.URL.Path != "/ServiceProviderConfig" { // which tells how to become one
 		return err
 	}
 	q.listen(q.Dialect(caller.Source))
-	if q.Heard != nil {
+	if q.Heard != nil && err == nil {
 		defer func() { q.Heard(q.Request, q.dialect) }()
 	}
 	q.base = q.BaseURL(q.Request)

@@ -181,6 +181,17 @@ func (s *Server) source(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// sourceOrNobody lets sources through, and whoever shows nothing at all.
+func (s *Server) sourceOrNobody(next echo.HandlerFunc) echo.HandlerFunc {
+	known := s.source(next)
+	return func(c echo.Context) error {
+		if c.Request().Header.Get("Authorization") == "" && len(s.now.Load().certificates(c.Request())) == 0 {
+			return next(c)
+		}
+		return known(c)
+	}
+}
+
 // operator lets only the operator through: the token as a bearer, or as the
 // password of HTTP Basic with any user name, which is what browsers can do.
 // Because browsers send that along with requests that other sites cause,

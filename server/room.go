@@ -114,7 +114,7 @@ func (s *Server) sized(next echo.HandlerFunc) echo.HandlerFunc {
 		r, now := c.Request(), s.now.Load()
 		limit := now.Limit.Body
 		if r.ContentLength > limit {
-			drain(r.Body, limit)
+			drain(r.Body, 2*limit)
 			return tooLong(limit)
 		}
 		if r.Body == nil || r.ContentLength == 0 {
