@@ -1,7 +1,7 @@
-// Package scim is the inbound door: it speaks SCIM 2.0 (RFC 7643, RFC 7644)
-// with HR systems and identity providers, and hands what they say to the
-// bridge. It translates and decides nothing: whether somebody left is
-// decided by what it calls.
+// Package scim is the inbound door: it speaks SCIM 2.0 (RFC 7643, RFC 7644, RFC
+// 9865) with HR systems and identity providers, and hands what they say to the
+// bridge. It translates and decides nothing: whether somebody left is decided
+// by what it calls.
 //
 // The way of a request through the files:
 //
@@ -30,15 +30,16 @@
 //	patch.go      operations applied to a resource
 //	bulk.go       /Bulk: many operations, each as a request of its own
 //	bulkid.go     references from one to another; in which order
-//	answer.go     resources -> answers; attributes, versions, locations
+//	answer.go     resources -> answers; versions, locations
+//	projection.go attributes, excludedAttributes: what is seen of a resource
 //	encode.go     maps -> bytes, keys in order
 //	discovery.go  /ServiceProviderConfig, /ResourceTypes, /Schemas
 //	errors.go     mistakes -> SCIM errors; the only place that knows statuses
 //
-// Schemas, the validation of single values and error values are those of
-// github.com/elimity-com/scim. Its server, its filter evaluation and its PATCH
-// parsing are not used: they panic on filters of the RFC's own examples, and
-// apply nothing.
+// Schemas and error values are those of github.com/elimity-com/scim. Its server,
+// its filter evaluation, its validation of values and its PATCH parsing are not
+// used: they panic on filters of the RFC's own examples, refuse values that the
+// RFC allows, and apply nothing.
 //
 // Deliberately absent: authentication (the caller is in the request's
 // context); /Me, for whoever calls is a source and no person.
