@@ -255,3 +255,22 @@ func TestNobodyTakesNoRoom(t *testing.T) {
 		t.Errorf("%d, and %d bytes were held", res.StatusCode, held)
 	}
 }
+
+// The request that brings a Bulk is paid for, and so is enough to begin it,
+// however small the burst is; many at once are not let in by that.
+func TestBulkBeginsWithTheSmallestBurst(t *testing.T) {
+	s := defaults()
+	s.Limit.Rate, s.Limit.Burst = 0.001, 1
+	var f *front
+	var wait time.Duration
+	f = start(t, s, func(w http.ResponseWriter, r *http.Request) { wait = f.Charge(r.Context(), 9) }, nil)
+	if res, _ := f.ask(t, "POST", "/scim/v2/Bulk", "{}", "Authorization", "Bearer "+hrText); res.StatusCode != 200 || wait != 0 {
+		t.Error("it never begins:", res.StatusCode, wait)
+	}
+	if res, _ := f.ask(t, "POST", "/scim/v2/Bulk", "{}", "Authorization", "Bearer "+hrText); res.StatusCode != 429 {
+		t.Error("nothing is owed:", res.StatusCode)
+	}
+	if wait := f.Charge(bridge.WithCaller(t.Context(), bridge.Caller{Source: "hr"}), 9); wait < time.Hour {
+		t.Error("what came in at the same time begins too:", wait)
+	}
+}
