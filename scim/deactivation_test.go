@@ -178,8 +178,8 @@ func (c *chooser) tell(strict bool) (method, body string, s said) {
 			name, v = c.of(strangers), c.of(values)
 			s.strange = true
 		case "foreigner":
-			name, v = foreigner, `"x"`
-			s.strange = s.strange || strict
+			name, v = foreigner, c.of([]string{`"x"`, `{"tag":"x"}`, `{"Active":false}`, `[{"x":{"isActive":"False"}}]`})
+			s.strange = s.strange || strict || strings.Contains(v, "ctive")
 		case "removal":
 			ops = append(ops, `{"op":"remove","path":"`+c.of(activePaths)+`"`+c.of([]string{"", `,"value":false`, `,"value":["False"]`})+`}`)
 			s.unclear = true
