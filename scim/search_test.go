@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/exeunt/exeunt/bridge"
 )
 
 // crew is a door with people and groups of every sort: see the table.
@@ -232,4 +234,22 @@ func TestScanIsBounded(t *testing.T) {
 	if !slices.Equal(d.errors, nil) {
 		t.Error(d.errors)
 	}
+}
+
+// A cursor that a client makes up leads nowhere, and is no fault of ours.
+func TestMadeUpCursors(t *testing.T) {
+	onBoth(t, func(t *testing.T, d *door) {
+		d.send("POST", "/Users", `{"userName":"ada"}`).want(201, "")
+		for _, order := range []string{"", "sortBy=userName&", "sortBy=id&", "sortBy=title&"} {
+			from, _ := url.ParseQuery(order)
+			c, err := readCursor(from, []*resourceType{d.handler.(*handler).user})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, place := range []bridge.Place{{Key: "1", ID: "\x00"}, {Key: "1\x00", ID: "x"}, {Key: "1"}} {
+				d.send("GET", "/Users?"+order+"cursor="+c.next(spot{key: place.Key, stored: stored{id: place.ID}}), "").fault(400, "invalidCursor")
+			}
+			d.send("GET", "/Users?"+order+"cursor="+c.next(spot{key: "1", stored: stored{id: "x"}}), "").want(200, "")
+		}
+	})
 }
