@@ -48,7 +48,7 @@ type Limits struct {
 	Bulk       int   // operations of a Bulk: 1,000
 	Results    int   // resources in one answer: 1,000
 	Page       int   // resources in one answer if nobody says how many: 100
-	Members    int   // members in one answer: 200,000
+	Members    int   // members of groups, or groups of users, in one answer: 200,000
 	Scan       int   // resources looked at for a filter or order that no index serves: 200,000
 }
 
