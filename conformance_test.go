@@ -21,7 +21,7 @@ func TestConformance(t *testing.T) {
 }
 
 func conforms(t *testing.T, database string) {
-	config := "log: {level: warn}\nsources:\n  hr: {token: file:hr-token}\n  entra: {token: file:entra-token, dialect: entra}\n"
+	config := "log: {level: warn}\npublic_url: https://exeunt.example.com\nsources:\n  hr: {token: file:hr-token}\n  entra: {token: file:entra-token, dialect: entra}\n"
 	if database != "" {
 		config = "database: env:EXEUNT_DATABASE\n" + config
 	}

@@ -120,7 +120,8 @@ func New(o Options) http.Handler {
 		o.Schemes = func(string) []Scheme { return []Scheme{BearerToken} }
 	}
 	o.Limits = o.Limits.orDefault()
-	h := &handler{Options: o, user: userType(), group: groupType(), mendings: map[Dialect]*mending{}, signs: signs()}
+	h := &handler{Options: o, user: userType(), group: groupType(), mendings: map[Dialect]*mending{}, signs: signs(),
+		scanning: make(chan struct{}, 1), waiting: make(chan struct{}, maxScans)}
 	for _, d := range Dialects() {
 		if d != Auto {
 			h.mendings[d] = newMending(d, mends())
@@ -156,6 +157,8 @@ type handler struct {
 	signs       []sign
 	discovery   discovery
 	routes      map[string]methods // by path; * stands for an id
+
+	scanning, waiting chan struct{} // whose turn it is, and who waits; see turn
 }
 
 // methods is what one path serves, by HTTP method.

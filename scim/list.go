@@ -39,6 +39,13 @@ func (q *request) list(types ...*resourceType) error {
 	if err != nil {
 		return err
 	}
+	if x.evaluates() {
+		done, err := q.turn(q.Context())
+		if err != nil {
+			return err
+		}
+		defer done()
+	}
 	var (
 		page  []spot
 		total int

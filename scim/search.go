@@ -1,6 +1,8 @@
 package scim
 
 import (
+	"context"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -59,11 +61,8 @@ func shelfOf[T any](form func(T) stored, one func(bridge.Sight, string) (T, erro
 // find returns the page that is asked for, how many match in all, and whether
 // anything comes after it.
 func (x query) find(q *request, v bridge.Sight) (page []spot, total int, more bool, err error) {
-	for _, p := range x.parts {
-		_, ordered := p.stored(x.order)
-		if p.rest != nil || !ordered || x.order.by != "" && len(x.parts) > 1 {
-			return x.evaluate(q, v)
-		}
+	if x.evaluates() {
+		return x.evaluate(q, v)
 	}
 	want, skip := x.count, x.start-1
 	if x.cursor != nil {
@@ -97,6 +96,37 @@ func (x query) find(q *request, v bridge.Sight) (page []spot, total int, more bo
 		page, more = page[:x.count], true
 	}
 	return page, total, more && x.count > 0, nil
+}
+
+// evaluates reports whether resources must be looked at one by one, because no
+// index serves what is asked.
+func (x query) evaluates() bool {
+	for _, p := range x.parts {
+		if _, ordered := p.stored(x.order); p.rest != nil || !ordered || x.order.by != "" && len(x.parts) > 1 {
+			return true
+		}
+	}
+	return false
+}
+
+// maxScans is how many queries that look at resources one by one may wait for
+// their turn. One has it at a time: they would keep all others from reading.
+const maxScans = 8
+
+// turn waits until a query may look at resources one by one; done ends its turn.
+func (h *handler) turn(ctx context.Context) (done func(), err error) {
+	select {
+	case h.waiting <- struct{}{}:
+		defer func() { <-h.waiting }()
+	default:
+		return nil, refusal(http.StatusTooManyRequests, "Too many queries that no index serves are waiting; try again, or compare something else too.")
+	}
+	select {
+	case h.scanning <- struct{}{}:
+		return func() { <-h.scanning }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // misplaced is what the store says of a place that a client made up.

@@ -1,9 +1,12 @@
 package scim
 
 import (
+	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/url"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -252,4 +255,41 @@ func TestMadeUpCursors(t *testing.T) {
 			d.send("GET", "/Users?"+order+"cursor="+c.next(spot{key: "1", stored: stored{id: "x"}}), "").want(200, "")
 		}
 	})
+}
+
+// What no index serves has its turn one after the other, a few wait, and the
+// rest is told to come again; what an index serves waits for nothing.
+func TestScansTakeTurns(t *testing.T) {
+	d, _ := crew(t)
+	h := d.handler.(*handler)
+	done, err := h.turn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers := make(chan answer, maxScans)
+	for range maxScans {
+		go func() { answers <- d.send("GET", "/Users?filter=title+pr", "") }()
+	}
+	for len(h.waiting) < maxScans {
+		runtime.Gosched()
+	}
+	a := d.send("GET", "/Users?sortBy=title", "").fault(429, "")
+	if a.header.Get("Retry-After") == "" {
+		t.Error(a.header)
+	}
+	d.send("GET", "/Users?filter=userName+sw+%22a%22", "").want(200, `{"totalResults":1}`)
+	if len(answers) > 0 {
+		t.Error("one did not wait")
+	}
+	done()
+	for range maxScans {
+		(<-answers).want(200, `{"totalResults":3}`)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	done, _ = h.turn(t.Context())
+	defer done()
+	if _, err := h.turn(gone); !errors.Is(err, context.Canceled) || len(h.waiting) != 0 {
+		t.Error(err, len(h.waiting))
+	}
 }

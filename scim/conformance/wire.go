@@ -196,18 +196,25 @@ func (w *wire) do(r *http.Request) (*http.Response, error) {
 	return in, err
 }
 
-// path is a location at this server as a path below the base URL; "" if it is
-// elsewhere.
+// path is where a location leads below the base URL; "" if it is no URL of a
+// resource. A server behind a proxy may call itself by another name: what is
+// asked for all the same is this server.
 func (w *wire) path(location string) string {
-	to, ok := w.sameOrigin(w.base.String()+"/", location)
-	if !ok {
+	to, err := url.Parse(w.base.String() + "/")
+	if err == nil && location != "" {
+		to, err = to.Parse(location)
+	}
+	if err != nil || location == "" {
 		return ""
 	}
-	path, ok := strings.CutPrefix(to, w.base.String())
-	if !ok {
-		return ""
+	if path, ok := strings.CutPrefix(to.String(), w.base.String()); ok {
+		return path
 	}
-	return path
+	segments := strings.Split(to.EscapedPath(), "/")
+	if n := len(segments); n > 2 && segments[n-1] != "" {
+		return "/" + segments[n-2] + "/" + segments[n-1]
+	}
+	return ""
 }
 
 // plainly says what went wrong on the way, without the URL, which may be long.

@@ -41,6 +41,27 @@ func TestTarget(t *testing.T) {
 	}
 }
 
+func TestPath(t *testing.T) {
+	w, err := newWire(Target{URL: "https://app.example/scim/v2"}, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for location, want := range map[string]string{
+		"https://app.example/scim/v2/Users/1":         "/Users/1",
+		"Users/1":                                     "/Users/1",
+		"/scim/v2/Users/a%2Fb":                        "/Users/a%2Fb",
+		"https://public.example/identity/api/Users/1": "/Users/1", // behind a proxy, by another name
+		"https://public.example/Users":                "",
+		"https://public.example/api/Users/":           "",
+		"https://[":                                   "",
+		"":                                            "",
+	} {
+		if got := w.path(location); got != want {
+			t.Errorf("%q is %q, want %q", location, got, want)
+		}
+	}
+}
+
 func wireTo(t *testing.T, h http.HandlerFunc) *wire {
 	t.Helper()
 	s := httptest.NewServer(h)
