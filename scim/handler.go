@@ -121,7 +121,7 @@ func New(o Options) http.Handler {
 	}
 	o.Limits = o.Limits.orDefault()
 	h := &handler{Options: o, user: userType(), group: groupType(), mendings: map[Dialect]*mending{}, signs: signs(),
-		scanning: make(chan struct{}, 1), waiting: make(chan struct{}, maxScans)}
+		few: fewScanned, scanning: make(chan struct{}, 1), waiting: make(chan struct{}, maxScans)}
 	for _, d := range Dialects() {
 		if d != Auto {
 			h.mendings[d] = newMending(d, mends())
@@ -158,6 +158,7 @@ type handler struct {
 	discovery   discovery
 	routes      map[string]methods // by path; * stands for an id
 
+	few               int           // resources that may be looked at without a turn
 	scanning, waiting chan struct{} // whose turn it is, and who waits; see turn
 }
 

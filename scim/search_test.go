@@ -258,10 +258,12 @@ func TestMadeUpCursors(t *testing.T) {
 }
 
 // What no index serves has its turn one after the other, a few wait, and the
-// rest is told to come again; what an index serves waits for nothing.
+// rest is told to come again; what an index serves, or brings down to a few, waits
+// for nothing.
 func TestScansTakeTurns(t *testing.T) {
 	d, _ := crew(t)
 	h := d.handler.(*handler)
+	h.few = 2
 	done, err := h.turn(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -277,7 +279,10 @@ func TestScansTakeTurns(t *testing.T) {
 	if a.header.Get("Retry-After") == "" {
 		t.Error(a.header)
 	}
+	d.send("GET", "/Groups?filter=members.type+eq+%22User%22", "").fault(429, "")
 	d.send("GET", "/Users?filter=userName+sw+%22a%22", "").want(200, `{"totalResults":1}`)
+	d.send("GET", "/Users?filter=userName+eq+%22Dora%22+and+title+pr", "").want(200, `{"totalResults":1}`)
+	d.send("GET", "/Users?filter=emails%5Btype+eq+%22home%22%5D.value+eq+%22z@x%22", "").want(200, `{"totalResults":1}`)
 	if len(answers) > 0 {
 		t.Error("one did not wait")
 	}
