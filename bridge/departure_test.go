@@ -325,6 +325,7 @@ func TestLeavingAndReturningInDisorder(t *testing.T) {
 // No source sees or touches another's people, and nobody may act unnamed.
 func TestSourcesAreApart(t *testing.T) {
 	onBoth(t, 1, func(w *world) {
+		w.active(w.ids[0], false)
 		other := bridge.WithCaller(context.Background(), bridge.Caller{Source: "other"})
 		if err := w.bridge.See(other, func(v bridge.Sight) error {
 			_, err := v.Person(w.ids[0])
@@ -337,10 +338,23 @@ func TestSourcesAreApart(t *testing.T) {
 			if _, total, err := v.People(bridge.Query{Source: "hr", Limit: 10}); total != 0 || err != nil {
 				t.Errorf("listed %d, %v", total, err)
 			}
+			if states, err := v.CaseStates(w.ids[0]); len(states) != 0 || err != nil {
+				t.Errorf("where the departure stands: %v, %v", states, err)
+			}
 			return v.ScanPeople(bridge.Cond{}, func(some []bridge.Person) error {
 				t.Errorf("%d were seen", len(some))
 				return nil
 			})
+		}); err != nil {
+			t.Error(err)
+		}
+		if err := w.bridge.See(hr(), func(v bridge.Sight) error {
+			_, total, err := v.People(bridge.Query{Source: "other"})
+			states, err2 := v.CaseStates(w.ids[0])
+			if total != 1 || len(states) != 1 || err != nil || err2 != nil {
+				t.Errorf("its own source sees %d and %v: %v, %v", total, states, err, err2)
+			}
+			return nil
 		}); err != nil {
 			t.Error(err)
 		}

@@ -165,7 +165,9 @@ func conditions(t *testing.T, s *store.Store) {
 	}
 	put(t, s, all...)
 	outer, inner, foreign := newGroup("outer"), newGroup("inner"), newGroup("foreign")
-	foreign.Source = "other"
+	stranger := newPerson("stranger")
+	foreign.Source, stranger.Source = "other", "other"
+	put(t, s, stranger)
 	in := map[string][]string{}
 	must(t, s, func(tx bridge.Tx) error {
 		for _, g := range []bridge.Group{outer, inner, foreign} {
@@ -183,11 +185,22 @@ func conditions(t *testing.T, s *store.Store) {
 				in[p.ID] = append(in[p.ID], outer.ID)
 			}
 		}
-		if _, err := tx.Members(outer.ID).Add(inner.ID); err != nil {
-			return err
+		for in, member := range map[string]string{outer.ID: inner.ID, foreign.ID: stranger.ID} {
+			if _, err := tx.Members(in).Add(member); err != nil {
+				return err
+			}
 		}
 		_, err := tx.Members(inner.ID).Add(inner.ID) // a group may be in itself
 		return err
+	})
+	see(t, s, func(tx bridge.Tx) error {
+		for member, want := range map[string]int{stranger.ID: 0, inner.ID: 2} {
+			if got, n, err := tx.Groups(bridge.Query{Source: source, Limit: 9,
+				Where: bridge.Is(bridge.Key{Attribute: bridge.ByMember, Value: member})}); len(got) != want || n != want || err != nil {
+				t.Errorf("%d of %d groups with a member, want %d: %v", len(got), n, want, err)
+			}
+		}
+		return nil
 	})
 	ops := []bridge.Op{bridge.Equal, bridge.Greater, bridge.GreaterEqual, bridge.Less, bridge.LessEqual}
 	texts := []bridge.Attribute{bridge.ByUserName, bridge.ByExternalID, bridge.ByEmail, bridge.ByDisplayName}
