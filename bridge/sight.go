@@ -59,9 +59,9 @@ func (s Sight) Members(group, after string, limit int) ([]Member, error) {
 }
 
 // Memberships returns, by id, the groups that the source's people or groups are
-// in, directly or not. Ids come from the other methods.
-func (s Sight) Memberships(ids ...string) (map[string][]Membership, error) {
-	return s.tx.Memberships(ids...)
+// in, directly or not; at most limit in all. Ids come from the other methods.
+func (s Sight) Memberships(limit int, ids ...string) (map[string][]Membership, error) {
+	return s.tx.Memberships(limit, ids...)
 }
 
 // CaseStates returns, by id, where the departures stand of those of the source's

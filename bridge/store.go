@@ -44,8 +44,9 @@ type PeopleTx interface {
 	// given, CasesOf recognises whoever comes back under a new id.
 	DeletePerson(id string, by []Key) error
 	// Memberships returns, by id, the groups that people or groups are in,
-	// directly or through other groups, ordered by the groups' ids.
-	Memberships(ids ...string) (map[string][]Membership, error)
+	// directly or through other groups, ordered by the groups' ids; at most
+	// limit in all.
+	Memberships(limit int, ids ...string) (map[string][]Membership, error)
 }
 
 // GroupsTx keeps groups.

@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -98,20 +99,37 @@ func (q *request) answer(status int, t *resourceType, s stored, p projection) er
 	return nil
 }
 
-// answerNow sends one resource, with what belongs to it now as far as it will be
-// seen.
-func (q *request) answerNow(status int, t *resourceType, s stored, shows projection) error {
-	if !shows.shows(t.belongs) && !shows.asks(t.caseState) {
-		return q.answer(status, t, s, shows)
-	}
+// answerNow sends one resource that was changed, with what belongs to it now, as
+// far as it will be seen; at most limit of that. If there is more, it sends none
+// of the resource: the change is stored, so it must not look refused. RFC 7644,
+// sections 3.3 and 3.5, lets an answer have no body.
+func (q *request) answerNow(status int, t *resourceType, s stored, shows projection, limit int) error {
 	page := []stored{s}
-	if err := q.Reader.See(q.Context(), func(v bridge.Sight) error {
-		_, err := q.beside(v, t, shows, page, q.Limits.Members)
-		return err
-	}); err != nil {
-		return err
+	if shows.shows(t.belongs) || shows.asks(t.caseState) {
+		err := q.Reader.See(q.Context(), func(v bridge.Sight) error {
+			_, err := q.beside(v, t, shows, page, limit)
+			return err
+		})
+		if errors.Is(err, errTooMany) {
+			q.answerBare(status, t, s)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return q.answer(status, t, page[0], shows)
+}
+
+// answerBare says that a resource was changed, and not what it is now.
+func (q *request) answerBare(status int, t *resourceType, s stored) {
+	q.w.Header().Set("ETag", etag(s.version))
+	if status == http.StatusCreated {
+		q.w.Header().Set("Location", q.location(t, s.id))
+	} else {
+		status = http.StatusNoContent
+	}
+	q.w.WriteHeader(status)
 }
 
 // beside adds to resources what is kept apart from them, as far as it will be

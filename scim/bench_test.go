@@ -33,7 +33,7 @@ func (s still) People(bridge.Query) ([]bridge.Person, int, error) {
 	return []bridge.Person{s.p}, 1, nil
 }
 
-func (s still) Memberships(...string) (map[string][]bridge.Membership, error) { return nil, nil }
+func (s still) Memberships(int, ...string) (map[string][]bridge.Membership, error) { return nil, nil }
 
 func (s *steady) AddPerson(_ context.Context, p bridge.Person) (bridge.Person, error) {
 	p.ID, p.Version = s.p.ID, 1

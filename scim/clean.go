@@ -22,6 +22,10 @@ func (c cleaner) resource(t *resourceType, body map[string]any) (map[string]any,
 	out := make(map[string]any, len(body))
 	for name, v := range body {
 		a := t.top[strings.ToLower(name)]
+		if a == nil && t.named(name) {
+			// passed over, a departure would be answered as if it were done
+			return nil, fault(scimerrors.ScimTypeInvalidSyntax, "%.100q: core attributes stand in a resource without their schema's URN", name)
+		}
 		if a == nil || a.mutability == "readOnly" {
 			continue // RFC 7644, section 3.3: ignored
 		}

@@ -62,7 +62,7 @@ func readCursor(from url.Values, types []*resourceType) (*cursor, error) {
 	raw, err := base64.RawURLEncoding.DecodeString(text)
 	var t token
 	if err != nil || json.Unmarshal(raw, &t) != nil || !bytes.Equal(t.sum(), t.Sum) ||
-		!bytes.Equal(t.About, c.about[:]) || t.Part < 0 || t.Part >= len(types) {
+		!bytes.Equal(t.About, c.about[:]) || t.Part < 0 || t.Part >= len(types) || !legible(t.ID) || strings.Contains(t.Key, "\x00") {
 		return nil, wrong
 	}
 	c.part, c.place = t.Part, bridge.Place{Key: t.Key, ID: t.ID}

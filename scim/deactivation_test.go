@@ -145,7 +145,7 @@ func (c *chooser) tell(strict bool) (method, body string, s said) {
 	values := slices.Concat(lies, truths, unclear)
 	if method = c.of([]string{"PATCH", "PUT"}); method == "PUT" {
 		members := []string{`"schemas":["` + urnUser + `"]`, `"userName":"somebody"`}
-		switch c.of([]string{"no", "active", "stranger"}) {
+		switch c.of([]string{"no", "active", "stranger", "named"}) {
 		case "active":
 			name, v := c.of(activePaths[:3]), c.of(values)
 			members = append(members, `"`+name+`":`+v)
@@ -154,6 +154,10 @@ func (c *chooser) tell(strict bool) (method, body string, s said) {
 			} else if strict && v == "[null]" {
 				s.unclear = true
 			}
+		case "named": // stands where no core attribute belongs
+			s.unclear = true
+			members = append(members, c.of([]string{`"` + urnUser + `:active":false`, `"` + strings.ToLower(urnUser) + `:Active":"False"`,
+				`"` + urnUser + `.active":false`, `"` + urnUser + `":{"active":false}`}))
 		case "stranger": // RFC 7644, section 3.3: ignored
 			members = append(members, `"`+strings.ReplaceAll(c.of(strangers), `"`, `\"`)+`":`+c.of(values))
 		}
@@ -178,8 +182,8 @@ func (c *chooser) tell(strict bool) (method, body string, s said) {
 			name, v = c.of(strangers), c.of(values)
 			s.strange = true
 		case "foreigner":
-			name, v = foreigner, `"x"`
-			s.strange = s.strange || strict
+			name, v = foreigner, c.of([]string{`"x"`, `{"tag":"x"}`, `{"Active":false}`, `[{"x":{"isActive":"False"}}]`})
+			s.strange = s.strange || strict || strings.Contains(v, "ctive")
 		case "removal":
 			ops = append(ops, `{"op":"remove","path":"`+c.of(activePaths)+`"`+c.of([]string{"", `,"value":false`, `,"value":["False"]`})+`}`)
 			s.unclear = true

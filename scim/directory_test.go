@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -97,7 +98,7 @@ func (s snapshot) People(q bridge.Query) ([]bridge.Person, int, error) {
 		if p.Source != source(s.ctx) {
 			return storetest.Known{}, ""
 		}
-		in, _ := s.Memberships(p.ID)
+		in, _ := s.Memberships(math.MaxInt, p.ID)
 		for _, m := range in[p.ID] {
 			k.In = append(k.In, m.Group)
 		}
@@ -258,7 +259,7 @@ func (s snapshot) ScanGroups(_ string, where bridge.Cond, each func([]bridge.Gro
 func (s snapshot) Members(group string) bridge.Members { return &within{s.d, s.ctx, group} }
 
 // Memberships goes up from each id until nothing is new.
-func (s snapshot) Memberships(ids ...string) (map[string][]bridge.Membership, error) {
+func (s snapshot) Memberships(limit int, ids ...string) (map[string][]bridge.Membership, error) {
 	out := map[string][]bridge.Membership{}
 	for _, id := range ids {
 		in := map[string]bool{} // group: only indirectly
@@ -273,7 +274,8 @@ func (s snapshot) Memberships(ids ...string) (map[string][]bridge.Membership, er
 			}
 		}
 		for _, g := range s.d.groups {
-			if indirect, ok := in[g.ID]; ok && g.Source == source(s.ctx) {
+			if indirect, ok := in[g.ID]; ok && g.Source == source(s.ctx) && limit > 0 {
+				limit--
 				out[id] = append(out[id], bridge.Membership{Group: g.ID, DisplayName: g.DisplayName, Indirect: indirect})
 			}
 		}

@@ -1,7 +1,6 @@
 package scim
 
 import (
-	"errors"
 	"net/http"
 
 	scimerrors "github.com/elimity-com/scim/errors"
@@ -10,8 +9,7 @@ import (
 )
 
 // patchedMembers is up to how many members a PATCH is answered with the group.
-// More are not read for the sake of an answer: it is 204 then, as RFC 7644,
-// section 3.5.2, allows.
+// More are not read for the sake of an answer: it is 204 then.
 const patchedMembers = 100
 
 // formGroup is a group as it is stored, without members.
@@ -24,8 +22,9 @@ func groups() shelf {
 	return shelfOf(formGroup, bridge.Sight.Group, bridge.Sight.Groups, bridge.Sight.ScanGroups, (*request).addMembers)
 }
 
-// errTooMany says that a group has more members than an answer bears.
-var errTooMany = fault(scimerrors.ScimTypeTooMany, "too many members for one answer; ask with excludedAttributes=members")
+// errTooMany says that groups have more members, or users are in more groups, than
+// an answer bears.
+var errTooMany = fault(scimerrors.ScimTypeTooMany, "too many members or groups for one answer; ask for fewer resources, or with excludedAttributes=members,groups")
 
 // addMembers adds their members to groups, at most limit, and says how many more
 // it would bear; more than limit is errTooMany.
@@ -63,7 +62,7 @@ func (q *request) createGroup() error {
 	if g, err = q.Groups.AddGroup(q.Context(), g, ids); err != nil {
 		return err
 	}
-	return q.answerNow(http.StatusCreated, q.group, formGroup(g), shows)
+	return q.answerNow(http.StatusCreated, q.group, formGroup(g), shows, q.Limits.Members)
 }
 
 // replaceGroup replaces a group. Members that are not mentioned at all stay;
@@ -96,7 +95,7 @@ func (q *request) replaceGroup() error {
 	if err != nil {
 		return err
 	}
-	return q.answerNow(http.StatusOK, q.group, formGroup(g), shows)
+	return q.answerNow(http.StatusOK, q.group, formGroup(g), shows, q.Limits.Members)
 }
 
 func (q *request) patchGroup() error {
@@ -139,21 +138,7 @@ func (q *request) patchGroup() error {
 	if shows.only != nil {
 		limit = q.Limits.Members
 	}
-	page := []stored{formGroup(g)}
-	if shows.shows(q.group.belongs) {
-		if err = q.Reader.See(q.Context(), func(v bridge.Sight) error {
-			_, err := q.addMembers(v, page, limit)
-			return err
-		}); errors.Is(err, errTooMany) && shows.only == nil {
-			q.w.Header().Set("ETag", etag(g.Version))
-			q.w.WriteHeader(http.StatusNoContent)
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return q.answer(http.StatusOK, q.group, page[0], shows)
+	return q.answerNow(http.StatusOK, q.group, formGroup(g), shows, limit)
 }
 
 func (q *request) deleteGroup() error {

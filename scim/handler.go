@@ -48,7 +48,7 @@ type Limits struct {
 	Bulk       int   // operations of a Bulk: 1,000
 	Results    int   // resources in one answer: 1,000
 	Page       int   // resources in one answer if nobody says how many: 100
-	Members    int   // members in one answer: 200,000
+	Members    int   // members of groups, or groups of users, in one answer: 200,000
 	Scan       int   // resources looked at for a filter or order that no index serves: 200,000
 }
 
@@ -121,7 +121,7 @@ func New(o Options) http.Handler {
 	}
 	o.Limits = o.Limits.orDefault()
 	h := &handler{Options: o, user: userType(), group: groupType(), mendings: map[Dialect]*mending{}, signs: signs(),
-		scanning: make(chan struct{}, 1), waiting: make(chan struct{}, maxScans)}
+		few: fewScanned, scanning: make(chan struct{}, 1), waiting: make(chan struct{}, maxScans)}
 	for _, d := range Dialects() {
 		if d != Auto {
 			h.mendings[d] = newMending(d, mends())
@@ -158,6 +158,7 @@ type handler struct {
 	discovery   discovery
 	routes      map[string]methods // by path; * stands for an id
 
+	few               int           // resources that may be looked at without a turn
 	scanning, waiting chan struct{} // whose turn it is, and who waits; see turn
 }
 

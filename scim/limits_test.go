@@ -96,3 +96,45 @@ func TestGroupOfFiftyThousand(t *testing.T) {
 		t.Error(a.raw)
 	}
 }
+
+// What was stored is never answered as if it were refused, however much belongs
+// to it.
+func TestTooManyToAnswer(t *testing.T) {
+	d := newDoor(t, Generic)
+	d.handler.(*handler).Limits.Members = 2
+	ids := []string{d.user("ann"), d.user("ben"), d.user("cyd")}
+	all := `"members":[{"value":"` + strings.Join(ids, `"},{"value":"`) + `"}]`
+	made := d.send("POST", "/Groups", `{"displayName":"crew",`+all+`}`).want(201, "")
+	path := strings.TrimPrefix(made.header.Get("Location"), "https://exeunt.example/scim/v2")
+	if made.raw != "" || made.header.Get("ETag") != `W/"1"` || len(d.groups) != 1 || path != "/Groups/"+d.groups[0].ID {
+		t.Error(made.raw, made.header)
+	}
+	d.send("PUT", path, `{"displayName":"staff",`+all+`}`).want(204, "")
+	a := d.send("PATCH", path+"?attributes=members", patch(`{"op":"replace","path":"displayName","value":"all"}`)).want(204, "")
+	if a.header.Get("ETag") != `W/"3"` || d.groups[0].DisplayName != "all" || len(d.members[d.groups[0].ID]) != 3 {
+		t.Error(a.header, d.groups[0])
+	}
+	d.send("GET", path, "").fault(400, "tooMany")
+	d.send("GET", path+"?excludedAttributes=members", "").want(200, "")
+}
+
+// However many groups people are in, through whichever others: one answer has a
+// bounded number of them, and a departure is not kept from happening.
+func TestTooManyGroups(t *testing.T) {
+	onBoth(t, func(t *testing.T, d *door) {
+		d.handler.(*handler).Limits.Members = 5
+		ann, ben := d.user("ann"), d.user("ben")
+		in := `{"value":"` + ann + `"},{"value":"` + ben + `"}`
+		for range 3 {
+			in = `{"value":"` + d.send("POST", "/Groups?attributes=id", `{"displayName":"g","members":[`+in+`]}`).want(201, "").id() + `"}`
+		}
+		d.send("GET", "/Users/"+ann, "").want(200, "")
+		d.send("GET", "/Users", "").fault(400, "tooMany")
+		d.send("GET", "/Users?filter=groups.display+eq+%22x%22", "").fault(400, "tooMany")
+		d.send("GET", "/Users?excludedAttributes=groups", "").want(200, `{"totalResults":2}`)
+		d.handler.(*handler).Limits.Members = 2
+		d.send("PATCH", "/Users/"+ann, patch(`{"op":"replace","path":"active","value":false}`)).want(204, "")
+		d.send("PUT", "/Users/"+ben, `{"userName":"ben","active":false}`).want(204, "")
+		d.send("GET", "/Users?attributes=active&filter=active+eq+false", "").want(200, `{"totalResults":2}`)
+	})
+}

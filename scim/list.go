@@ -22,6 +22,7 @@ type query struct {
 	// cursor is there if pages are asked for by cursor (RFC 9865) and not by
 	// index; without a place it means the first page.
 	cursor *cursor
+	turn   bool // it may look at many resources one by one; see evaluate
 }
 
 // part is what is asked of one type of resource.
@@ -39,24 +40,29 @@ func (q *request) list(types ...*resourceType) error {
 	if err != nil {
 		return err
 	}
-	if x.evaluates() {
-		done, err := q.turn(q.Context())
-		if err != nil {
-			return err
-		}
-		defer done()
-	}
 	var (
 		page  []spot
 		total int
 		more  bool
 	)
-	if err := q.Reader.See(q.Context(), func(v bridge.Sight) error {
+	look := func(v bridge.Sight) error {
 		if page, total, more, err = x.find(q, v); err != nil {
 			return err
 		}
 		return q.fill(v, x, page)
-	}); err != nil {
+	}
+	err = q.Reader.See(q.Context(), look)
+	if err == errTurn { // it is waited for without keeping a snapshot
+		done, err := q.turn(q.Context())
+		if err != nil {
+			return err
+		}
+		defer done()
+		x.turn = true
+		if err := q.Reader.See(q.Context(), look); err != nil {
+			return err
+		}
+	} else if err != nil {
 		return err
 	}
 	b := make([]byte, 0, 256+len(page)*1024)

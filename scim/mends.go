@@ -251,11 +251,11 @@ func oneForList(a *attribute, v any) any {
 }
 
 // foreign reports whether a path is in an extension that is unknown here, and
-// may be passed over: nothing that could be a misspelt name of ours, and
-// nothing that sounds like active.
-func foreign(t *resourceType, path string) bool {
+// may be passed over with its value: nothing that could be a misspelt name of
+// ours, and nothing that sounds like active.
+func foreign(t *resourceType, path string, value any) bool {
 	path, _, _ = strings.Cut(strings.ToLower(strings.TrimSpace(path)), "[")
-	if !strings.HasPrefix(path, "urn:") || strings.HasSuffix(path, "active") {
+	if !strings.HasPrefix(path, "urn:") || soundsActive(path) || speaksOfActive(value) {
 		return false
 	}
 	ours := []string{"urn:ietf:params:scim:schemas:core:", "urn:scim:schemas:core:",
@@ -266,15 +266,32 @@ func foreign(t *resourceType, path string) bool {
 	return !slices.ContainsFunc(ours, func(urn string) bool { return strings.HasPrefix(path, urn) })
 }
 
+func soundsActive(name string) bool { return strings.HasSuffix(strings.ToLower(name), "active") }
+
+// speaksOfActive reports whether anything in a value has a name that sounds so.
+func speaksOfActive(v any) bool {
+	switch v := v.(type) {
+	case []any:
+		return slices.ContainsFunc(v, speaksOfActive)
+	case map[string]any:
+		for name, e := range v {
+			if soundsActive(name) || speaksOfActive(e) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // namesForeign reports whether an operation of a PATCH names anything foreign.
 func namesForeign(t *resourceType, operation any) bool {
 	object, _ := operation.(map[string]any)
 	if path, ok := member(object, "path").(string); ok {
-		return foreign(t, path)
+		return foreign(t, path, member(object, "value"))
 	}
 	whole, _ := member(object, "value").(map[string]any)
-	for name := range whole {
-		if foreign(t, name) {
+	for name, v := range whole {
+		if foreign(t, name, v) {
 			return true
 		}
 	}

@@ -99,7 +99,7 @@ func TestForeign(t *testing.T) {
 		"urn:ietf:params:scim:schemas:core:1.0:User:x": false, "urn:scim:schemas:core:1.0:x": false,
 		"urn:scim:schemas:extension:enterprise:1.0:x": false, "shoe": false, "http://example.com/shoe": false, "": false,
 	} {
-		if foreign(users, path) != want {
+		if foreign(users, path, "x") != want {
 			t.Errorf("%q: %v", path, !want)
 		}
 	}

@@ -121,7 +121,7 @@ func (t *resourceType) operation(object map[string]any, m *mending, l Limits) ([
 	if path != nil && !ok {
 		return nil, fault(scimerrors.ScimTypeInvalidPath, "path must be a string")
 	}
-	if ok && m.may(unknownExtension) && foreign(t, s) {
+	if ok && m.may(unknownExtension) && foreign(t, s, value) {
 		return nil, nil
 	}
 	if ok && !strings.EqualFold(s, t.urn) { // that is the resource itself
@@ -146,7 +146,7 @@ func (t *resourceType) operation(object map[string]any, m *mending, l Limits) ([
 	slices.Sort(attributes)
 	ops := make([]operation, 0, len(whole))
 	for _, name := range attributes {
-		if m.may(unknownExtension) && foreign(t, name) {
+		if m.may(unknownExtension) && foreign(t, name, whole[name]) {
 			continue
 		}
 		to, err := t.parsePath(name, m, l)

@@ -231,3 +231,9 @@ func (t *resourceType) index(name string, by bridge.Attribute) {
 // without its schema's URN, in any case (RFC 7644, section 3.10). nil if there
 // is no such thing.
 func (t *resourceType) resolve(name string) []*attribute { return t.paths[strings.ToLower(name)] }
+
+// named reports whether a name is the URN of the core schema, or something in it.
+func (t *resourceType) named(name string) bool {
+	rest, ok := strings.CutPrefix(strings.ToLower(name), strings.ToLower(t.urn))
+	return ok && (rest == "" || rest[0] == ':' || rest[0] == '.')
+}

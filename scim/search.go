@@ -2,6 +2,7 @@ package scim
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -61,8 +62,10 @@ func shelfOf[T any](form func(T) stored, one func(bridge.Sight, string) (T, erro
 // find returns the page that is asked for, how many match in all, and whether
 // anything comes after it.
 func (x query) find(q *request, v bridge.Sight) (page []spot, total int, more bool, err error) {
-	if x.evaluates() {
-		return x.evaluate(q, v)
+	for _, p := range x.parts {
+		if _, ordered := p.stored(x.order); p.rest != nil || !ordered || x.order.by != "" && len(x.parts) > 1 {
+			return x.evaluate(q, v)
+		}
 	}
 	want, skip := x.count, x.start-1
 	if x.cursor != nil {
@@ -98,20 +101,17 @@ func (x query) find(q *request, v bridge.Sight) (page []spot, total int, more bo
 	return page, total, more && x.count > 0, nil
 }
 
-// evaluates reports whether resources must be looked at one by one, because no
-// index serves what is asked.
-func (x query) evaluates() bool {
-	for _, p := range x.parts {
-		if _, ordered := p.stored(x.order); p.rest != nil || !ordered || x.order.by != "" && len(x.parts) > 1 {
-			return true
-		}
-	}
-	return false
-}
+const (
+	// fewScanned is how many resources a query may look at one by one whoever
+	// else does: what identity providers look people up by leaves one or two.
+	fewScanned = 1000
+	// maxScans is how many queries that look at more may wait for their turn.
+	// One has it at a time: they would keep all others from reading.
+	maxScans = 8
+)
 
-// maxScans is how many queries that look at resources one by one may wait for
-// their turn. One has it at a time: they would keep all others from reading.
-const maxScans = 8
+// errTurn says that a query needs a turn, and is to be asked again with it.
+var errTurn = errors.New("a query that looks at many resources has no turn")
 
 // turn waits until a query may look at resources one by one; done ends its turn.
 func (h *handler) turn(ctx context.Context) (done func(), err error) {
@@ -137,10 +137,11 @@ func (x query) misplaced(err error) error {
 	return err
 }
 
-// evaluate looks at each resource that the store's conditions leave.
+// evaluate looks at each resource that the store's conditions leave; errTurn if
+// that is too much work to be done beside others'.
 func (x query) evaluate(q *request, v bridge.Sight) (page []spot, total int, more bool, err error) {
-	var all []spot // without their resources
-	for i, p := range x.parts {
+	members := false // are looked at too, and may be very many
+	for _, p := range x.parts {
 		_, n, err := p.t.page(v, bridge.Query{Where: p.where})
 		if err != nil {
 			return nil, 0, false, err
@@ -149,6 +150,13 @@ func (x query) evaluate(q *request, v bridge.Sight) (page []spot, total int, mor
 			return nil, 0, false, fault(scimerrors.ScimTypeTooMany, "more than %d resources would have to be looked at; "+
 				"compare id, userName, externalId, emails, displayName, active or meta.created too", q.Limits.Scan)
 		}
+		members = members || n > 0 && p.t == q.group && p.looksInto(p.t.belongs)
+	}
+	if !x.turn && (members || total > q.few) {
+		return nil, 0, false, errTurn
+	}
+	var all []spot // without their resources
+	for i, p := range x.parts {
 		if err := p.t.scan(v, p.where, func(some []stored) error { return q.sift(v, x, i, some, &all) }); err != nil {
 			return nil, 0, false, err
 		}
@@ -186,6 +194,11 @@ func (x query) evaluate(q *request, v bridge.Sight) (page []spot, total int, mor
 	return page, len(all), x.count > 0 && begin+len(page) < len(all), nil
 }
 
+// looksInto reports whether an attribute decides about what is found, or its order.
+func (p part) looksInto(a *attribute) bool {
+	return p.rest.mentions(a) || len(p.by) > 0 && p.by[0] == a
+}
+
 // sift adds the spots of those of some that match.
 func (q *request) sift(v bridge.Sight, x query, i int, some []stored, all *[]spot) error {
 	if err := q.Context().Err(); err != nil { // the client is gone
@@ -193,7 +206,7 @@ func (q *request) sift(v bridge.Sight, x query, i int, some []stored, all *[]spo
 	}
 	p := x.parts[i]
 	together := len(some)
-	belongs := p.rest.mentions(p.t.belongs) || len(p.by) > 0 && p.by[0] == p.t.belongs
+	belongs := p.looksInto(p.t.belongs)
 	if belongs && p.t == q.group {
 		together = 1 // members may be very many
 	}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/exeunt/exeunt/bridge"
 )
 
 // crew is a door with people and groups of every sort: see the table.
@@ -237,11 +239,31 @@ func TestScanIsBounded(t *testing.T) {
 	}
 }
 
+// A cursor that a client makes up leads nowhere, and is no fault of ours.
+func TestMadeUpCursors(t *testing.T) {
+	onBoth(t, func(t *testing.T, d *door) {
+		d.send("POST", "/Users", `{"userName":"ada"}`).want(201, "")
+		for _, order := range []string{"", "sortBy=userName&", "sortBy=id&", "sortBy=title&"} {
+			from, _ := url.ParseQuery(order)
+			c, err := readCursor(from, []*resourceType{d.handler.(*handler).user})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, place := range []bridge.Place{{Key: "1", ID: "\x00"}, {Key: "1\x00", ID: "x"}, {Key: "1"}} {
+				d.send("GET", "/Users?"+order+"cursor="+c.next(spot{key: place.Key, stored: stored{id: place.ID}}), "").fault(400, "invalidCursor")
+			}
+			d.send("GET", "/Users?"+order+"cursor="+c.next(spot{key: "1", stored: stored{id: "x"}}), "").want(200, "")
+		}
+	})
+}
+
 // What no index serves has its turn one after the other, a few wait, and the
-// rest is told to come again; what an index serves waits for nothing.
+// rest is told to come again; what an index serves, or brings down to a few, waits
+// for nothing.
 func TestScansTakeTurns(t *testing.T) {
 	d, _ := crew(t)
 	h := d.handler.(*handler)
+	h.few = 2
 	done, err := h.turn(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -257,7 +279,10 @@ func TestScansTakeTurns(t *testing.T) {
 	if a.header.Get("Retry-After") == "" {
 		t.Error(a.header)
 	}
+	d.send("GET", "/Groups?filter=members.type+eq+%22User%22", "").fault(429, "")
 	d.send("GET", "/Users?filter=userName+sw+%22a%22", "").want(200, `{"totalResults":1}`)
+	d.send("GET", "/Users?filter=userName+eq+%22Dora%22+and+title+pr", "").want(200, `{"totalResults":1}`)
+	d.send("GET", "/Users?filter=emails%5Btype+eq+%22home%22%5D.value+eq+%22z@x%22", "").want(200, `{"totalResults":1}`)
 	if len(answers) > 0 {
 		t.Error("one did not wait")
 	}

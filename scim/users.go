@@ -32,16 +32,22 @@ func (q *request) addCaseStates(v bridge.Sight, users []stored) error {
 }
 
 // addGroups adds to each user the groups that they are in, directly or through
-// other groups (RFC 7643, section 4.1.2). However many they are counts for
-// nothing.
+// other groups (RFC 7643, section 4.1.2); at most limit, and says how
+// many more it would bear; more than limit is errTooMany.
 func (q *request) addGroups(v bridge.Sight, users []stored, limit int) (int, error) {
 	ids := make([]string, len(users))
 	for i, s := range users {
 		ids[i] = s.id
 	}
-	in, err := v.Memberships(ids...)
+	in, err := v.Memberships(limit+1, ids...)
 	if err != nil {
-		return limit, err
+		return 0, err
+	}
+	for _, list := range in {
+		limit -= len(list)
+	}
+	if limit < 0 {
+		return 0, errTooMany
 	}
 	for i, s := range users {
 		for _, m := range in[s.id] {
@@ -109,7 +115,7 @@ func (q *request) replaceUser() error {
 	if err != nil {
 		return err
 	}
-	return q.answerNow(http.StatusOK, q.user, formPerson(p), shows)
+	return q.answerNow(http.StatusOK, q.user, formPerson(p), shows, q.Limits.Members)
 }
 
 func (q *request) patchUser() error {
@@ -143,7 +149,7 @@ func (q *request) patchUser() error {
 	if err != nil {
 		return err
 	}
-	return q.answerNow(http.StatusOK, q.user, formPerson(p), shows)
+	return q.answerNow(http.StatusOK, q.user, formPerson(p), shows, q.Limits.Members)
 }
 
 func (q *request) deleteUser() error {

@@ -135,22 +135,27 @@ func (s *Server) timed(next echo.HandlerFunc) echo.HandlerFunc {
 // paced keeps one source from crowding out the others: a rate for each.
 func (s *Server) paced(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if wait := s.Charge(c.Request().Context(), 1); wait > 0 {
+		if wait := s.charge(c.Request().Context(), (*pace).take); wait > 0 {
 			return s.answerTooMuch(c, wait)
 		}
 		return next(c)
 	}
 }
 
-// Charge counts requests against the rate of the source that calls. If that is
-// used up, it counts none and says how long to wait.
+// Charge counts what a request, which was counted itself, brings along against
+// the rate of the source that calls. If something is owed already, it
+// counts nothing and says how long to wait.
 func (s *Server) Charge(ctx context.Context, requests int) time.Duration {
+	return s.charge(ctx, func(p *pace) time.Duration { return p.owe(requests) })
+}
+
+func (s *Server) charge(ctx context.Context, count func(*pace) time.Duration) time.Duration {
 	caller, _ := bridge.CallerFrom(ctx) // nobody's rate is not limited
 	p := s.now.Load().sources[caller.Source]
 	if p == nil {
 		return 0
 	}
-	wait := p.take(requests)
+	wait := count(p)
 	if wait > 0 {
 		s.Metrics.shed.WithLabelValues(caller.Source, "rate").Inc()
 	}
@@ -163,18 +168,27 @@ type pace struct {
 	*rate.Limiter
 }
 
-// take takes n requests out, as soon as one of them is allowed: the rest are
-// owed, and nothing more is allowed until they are worked off. So a Bulk that
-// is longer than the burst is not refused for ever, and many at once are.
-func (p *pace) take(n int) (wait time.Duration) {
+// take takes one request out, if it is allowed.
+func (p *pace) take() (wait time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	first := p.Reserve()
-	if wait := first.Delay(); wait > 0 {
+	if wait = first.Delay(); wait > 0 {
 		first.Cancel()
+	}
+	return wait
+}
+
+// owe takes n requests out, unless some are owed already; nothing more is
+// allowed until they are worked off. So a Bulk that is longer than the burst is
+// not refused for ever, and many at once are.
+func (p *pace) owe(n int) (wait time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if wait = p.ReserveN(time.Now(), 0).Delay(); wait > 0 {
 		return wait
 	}
-	for n--; n > 0; n -= p.Burst() {
+	for ; n > 0; n -= p.Burst() {
 		p.ReserveN(time.Now(), min(n, p.Burst()))
 	}
 	return 0

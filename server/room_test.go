@@ -234,3 +234,43 @@ func TestGivesUpInTime(t *testing.T) {
 		t.Error("it is given up when the answer cannot be sent any more:", usual.GiveUp)
 	}
 }
+
+// Whoever shows nothing takes nothing of the room that sources need.
+func TestNobodyTakesNoRoom(t *testing.T) {
+	var f *front
+	var held int64
+	f = start(t, defaults(), func(w http.ResponseWriter, r *http.Request) { held = f.now.Load().room.used.Load() }, nil)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(f.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	fmt.Fprintf(conn, "GET %s/ServiceProviderConfig HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\nthe beginning", scim.Mount, 1<<20)
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal("the rest of a body that nobody wants was waited for:", err)
+	}
+	if res.Body.Close(); res.StatusCode != 200 || held != 0 {
+		t.Errorf("%d, and %d bytes were held", res.StatusCode, held)
+	}
+}
+
+// The request that brings a Bulk is paid for, and so is enough to begin it,
+// however small the burst is; many at once are not let in by that.
+func TestBulkBeginsWithTheSmallestBurst(t *testing.T) {
+	s := defaults()
+	s.Limit.Rate, s.Limit.Burst = 0.001, 1
+	var f *front
+	var wait time.Duration
+	f = start(t, s, func(w http.ResponseWriter, r *http.Request) { wait = f.Charge(r.Context(), 9) }, nil)
+	if res, _ := f.ask(t, "POST", "/scim/v2/Bulk", "{}", "Authorization", "Bearer "+hrText); res.StatusCode != 200 || wait != 0 {
+		t.Error("it never begins:", res.StatusCode, wait)
+	}
+	if res, _ := f.ask(t, "POST", "/scim/v2/Bulk", "{}", "Authorization", "Bearer "+hrText); res.StatusCode != 429 {
+		t.Error("nothing is owed:", res.StatusCode)
+	}
+	if wait := f.Charge(bridge.WithCaller(t.Context(), bridge.Caller{Source: "hr"}), 9); wait < time.Hour {
+		t.Error("what came in at the same time begins too:", wait)
+	}
+}

@@ -134,8 +134,9 @@ func (s *Server) routes() {
 
 	people := echo.WrapHandler(http.StripPrefix(scim.Mount, s.SCIM))
 	door := []echo.MiddlewareFunc{s.timed, s.source, s.paced, s.sized, s.placed}
-	// RFC 7643, section 5: how to come in must be known before one is in.
-	e.Match(looks, scimPath+"/ServiceProviderConfig", people, s.timed, s.sourceOrNobody, s.paced, s.sized, s.placed)
+	// RFC 7643, section 5: how to come in must be known before one is in. A body is
+	// not read: nobody may take room that sources need.
+	e.Match(looks, scimPath+"/ServiceProviderConfig", people, s.timed, s.sourceOrNobody, s.paced, s.placed)
 	e.Any(scimPath, people, door...)
 	e.Any(scimPath+"/*", people, door...)
 

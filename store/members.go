@@ -85,7 +85,7 @@ func (m members) Clear() error {
 	return err
 }
 
-func (t *tx) Memberships(ids ...string) (map[string][]bridge.Membership, error) {
+func (t *tx) Memberships(limit int, ids ...string) (map[string][]bridge.Membership, error) {
 	found := make(map[string][]bridge.Membership)
 	if len(ids) == 0 {
 		return found, nil
@@ -94,7 +94,7 @@ func (t *tx) Memberships(ids ...string) (map[string][]bridge.Membership, error) 
 			SELECT member, group_id, 1 FROM members WHERE member `+t.in("$1")+`
 			UNION SELECT up.member, m.group_id, 0 FROM up JOIN members m ON m.member = up.group_id)
 		SELECT up.member, g.id, g.display_name, max(up.direct) FROM up JOIN groups g ON g.id = up.group_id
-		GROUP BY up.member, g.id, g.display_name ORDER BY up.member, g.id`, []any{t.list(ids)}, func(s scanner) error {
+		GROUP BY up.member, g.id, g.display_name ORDER BY up.member, g.id LIMIT $2`, []any{t.list(ids), limit}, func(s scanner) error {
 		var id string
 		var v bridge.Membership
 		var direct int

@@ -199,12 +199,18 @@ func membersOfGroup(t *testing.T, s *store.Store) {
 		if err != nil {
 			return err
 		}
-		in, err := tx.Memberships(ada.ID, foreign.ID, inner.ID)
+		in, err := tx.Memberships(10, ada.ID, foreign.ID, inner.ID)
 		if diff := cmp.Diff(map[string][]bridge.Membership{
 			ada.ID:   {{Group: g.ID, DisplayName: "all"}},
 			inner.ID: {{Group: g.ID, DisplayName: "all"}},
 		}, in); diff != "" {
 			t.Error(diff)
+		}
+		if err != nil {
+			return err
+		}
+		if in, err = tx.Memberships(1, ada.ID, inner.ID); len(in) != 1 {
+			t.Error("more than the limit:", in)
 		}
 		return err
 	})
