@@ -19,7 +19,13 @@ func TestSCIM2Tester(t *testing.T) {
 		}
 		t.Skip("EXEUNT_TEST_SCIM2_TESTER is not set: no suite of others is run; ./test installs one")
 	}
-	p := newProduct(t, "log: {level: warn}\nsources:\n  hr: {token: file:hr-token, dialect: strict}\n", nil)
+	for _, dialect := range []string{"strict", "auto"} {
+		t.Run(dialect, func(t *testing.T) { testedByOthers(t, dir, dialect) })
+	}
+}
+
+func testedByOthers(t *testing.T, dir, dialect string) {
+	p := newProduct(t, "log: {level: warn}\nsources:\n  hr: {token: file:hr-token, dialect: "+dialect+"}\n", nil)
 	p.start()
 	c := exec.Command("bin/python", "check.py")
 	c.Dir, c.Stderr = dir, os.Stderr
@@ -40,6 +46,9 @@ func TestSCIM2Tester(t *testing.T) {
 		done[result.About+" "+result.Check]++
 	}
 	// A suite that gives up early must not pass: so many checks there are at least.
+	if done[" core_schemas_validation"] != 1 {
+		t.Error("the check of discovery's own schemas was not made")
+	}
 	for about, attributes := range map[string]int{"User": 30, "Group": 2} {
 		for check, least := range map[string]int{"object_creation": 1, "object_query": 1, "object_query_without_id": 1, "object_query_with_attributes": 2,
 			"object_list_with_attributes": 2, "search_with_attributes": 2, "object_replacement": 1, "object_deletion": 1,

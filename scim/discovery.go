@@ -45,6 +45,9 @@ func newDiscovery(l Limits, types ...*resourceType) discovery {
 		}
 		d.types = append(d.types, about)
 	}
+	for _, s := range coreSchemas() {
+		d.about = append(d.about, describeSchema(s))
+	}
 	return d
 }
 

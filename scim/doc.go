@@ -34,6 +34,7 @@
 //	projection.go attributes, excludedAttributes: what is seen of a resource
 //	encode.go     maps -> bytes, keys in order
 //	discovery.go  /ServiceProviderConfig, /ResourceTypes, /Schemas
+//	core.go       the schemas of what these answer with
 //	errors.go     mistakes -> SCIM errors; the only place that knows statuses
 //
 // Schemas and error values are those of github.com/elimity-com/scim. Its server,

@@ -262,8 +262,8 @@ func TestDiscoveryRFC7644_4(t *testing.T) {
 	d.send("GET", "/ResourceTypes", "").want(200, `{"totalResults":2,"Resources":[{"id":"User","endpoint":"/Users","schema":"`+urnUser+`",
 		"schemaExtensions":[{"schema":"`+ext+`","required":false},{"schema":"`+urnDeparture+`","required":false}]},{"id":"Group","endpoint":"/Groups","schemaExtensions":null}]}`)
 	d.send("GET", "/ResourceTypes/User", "").want(200, `{"id":"User","meta":{"location":"https://exeunt.example/scim/v2/ResourceTypes/User"}}`)
-	d.send("GET", "/Schemas?startIndex=2&count=1", "").want(200, `{"totalResults":4,"itemsPerPage":4,"startIndex":1}`)
-	for _, urn := range []string{urnUser, urnGroup, ext, urnDeparture} {
+	d.send("GET", "/Schemas?startIndex=2&count=1", "").want(200, `{"totalResults":7,"itemsPerPage":7,"startIndex":1}`)
+	for _, urn := range []string{urnUser, urnGroup, ext, urnDeparture, urnProvider, urnResourceType, urnSchema} {
 		a := d.send("GET", "/Schemas/"+urn, "").want(200, `{"id":"`+urn+`","schemas":["`+urnSchema+`"],
 			"meta":{"resourceType":"Schema","location":"https://exeunt.example/scim/v2/Schemas/`+urn+`"}}`)
 		if strings.Contains(a.raw, `:""`) {

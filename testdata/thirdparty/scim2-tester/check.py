@@ -4,7 +4,8 @@
     SCIM_TOKEN  the bearer token
 
 It judges nothing: whoever runs it reads the lines. The server is described by what it publishes itself, so
-that every attribute of every schema is tried.
+that every attribute of every schema is tried. The check of discovery's own schemas, which the tester has and
+does not make by itself, is made too.
 """
 
 import json
@@ -14,6 +15,8 @@ import sys
 import httpx2
 from scim2_client.engines.httpx2 import SyncSCIMClient
 from scim2_tester import check_server
+from scim2_tester.checkers.schemas import core_schemas_validation
+from scim2_tester.utils import CheckConfig, CheckContext
 
 with httpx2.Client(
     base_url=os.environ["SCIM_URL"],
@@ -21,7 +24,10 @@ with httpx2.Client(
     timeout=30,
     trust_env=False,
 ) as client:
-    for result in check_server(SyncSCIMClient(client)):
+    scim = SyncSCIMClient(client)
+    results = check_server(scim)
+    results += core_schemas_validation(CheckContext(scim, CheckConfig()))
+    for result in results:
         line = {
             "status": result.status.name,
             "check": result.title,
