@@ -111,6 +111,23 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
+// Nor does it leave TLS, or the port.
+func TestSameOrigin(t *testing.T) {
+	w, err := newWire(Target{URL: "https://app.example/scim/v2"}, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for location, want := range map[string]string{
+		"/Users/1": "https://app.example/Users/1", "https://APP.example/x": "https://APP.example/x", "": "",
+		"http://app.example/x": "", "https://app.example:8443/x": "", "//other.example/x": "", "https://app.example.other/x": "",
+		"https://app.example@other.example/x": "", "ftp://app.example/x": "",
+	} {
+		if got, ok := w.sameOrigin("https://app.example/scim/v2/Users", location); got != want || ok != (want != "") {
+			t.Errorf("%q leads to %q, %v", location, got, ok)
+		}
+	}
+}
+
 func TestTooMany(t *testing.T) {
 	var asked atomic.Int64
 	w := wireTo(t, func(w http.ResponseWriter, r *http.Request) {
