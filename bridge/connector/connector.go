@@ -4,6 +4,7 @@
 //	webhook/        apps that carry out signed messages
 //	rest/           apps with an HTTP API, described by a recipe
 //	internal/call/  the way out that all of them take
+//	get.go          Get: one document that is public, on the same way out
 //	sandbox/        small apps that fail on purpose, for the demo and for tests
 //	connectortest/  the suite that every connector passes
 //
