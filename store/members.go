@@ -94,7 +94,10 @@ func (t *tx) Memberships(limit int, ids ...string) (map[string][]bridge.Membersh
 			SELECT member, group_id, 1 FROM members WHERE member `+t.in("$1")+`
 			UNION SELECT up.member, m.group_id, 0 FROM up JOIN members m ON m.member = up.group_id)
 		SELECT up.member, g.id, g.display_name, max(up.direct) FROM up JOIN groups g ON g.id = up.group_id
-		GROUP BY up.member, g.id, g.display_name ORDER BY up.member, g.id LIMIT $2`, []any{t.list(ids), limit}, func(s scanner) error {
+		GROUP BY up.member, g.id, g.display_name ORDER BY up.member, g.id`, []any{t.list(ids)}, func(s scanner) error {
+		if limit--; limit < 0 {
+			return errEnough
+		}
 		var id string
 		var v bridge.Membership
 		var direct int
