@@ -258,8 +258,10 @@ func (s *state) byJWT(ctx context.Context, text string, cert *x509.Certificate, 
 		return fit[0], "", nil
 	}
 	// some issuers replace a key and keep its name, or give keys no names
-	keys, _, err = fit[0].keys.find(ctx, token.kid(), token.alg(), known)
-	if err == nil && token.signedBy(keys) {
+	switch keys, _, err = fit[0].keys.find(ctx, token.kid(), token.alg(), known); {
+	case err != nil: // it may be right, by a key that cannot be had now
+		return rule{}, "", err
+	case token.signedBy(keys):
 		return fit[0], "", nil
 	}
 	return rule{}, wrongSignature, nil

@@ -431,6 +431,7 @@ func TestJWTKeys(t *testing.T) {
 	if res := expect("unknown ones cannot be known", unknown, 503, 6); res.Header.Get("Retry-After") != "60" {
 		t.Errorf("Retry-After: %q", res.Header.Get("Retry-After"))
 	}
+	expect("nor whether a known one has another successor of its name", third, 503, 6)
 	f.Apply(withJWT(map[string]*JWTConfig{"entra": a.rule(), "more": {Issuer: "https://x.example", Audience: "x", ClientID: "x"}}))
 	expect("known keys are kept over a reload", fourth, 200, 6)
 	clock.passes(24 * time.Hour)
