@@ -33,6 +33,32 @@ const (
 	TokenIssued  EventType = 48
 	TokenRevoked EventType = 49
 	ConfigLoaded EventType = 50
+
+	ErasureReceived   EventType = 64 // somebody asked for a person to be forgotten
+	ErasureVerified   EventType = 65 // it is the person, or who may ask for them
+	ErasureApproved   EventType = 66
+	ErasureRefused    EventType = 67 // with the reason's word in Outcome
+	ErasureHeld       EventType = 68 // holds were looked at: State is "held" or "free"
+	ErasureOrdered    EventType = 69 // the apps' part is in Case
+	ErasureIntended   EventType = 70 // from here on nothing stops it
+	ErasureDone       EventType = 71 // keys are destroyed, and no byte was found
+	ErasureHorizon    EventType = 72 // backups from before can no longer be read either
+	ErasureExtended   EventType = 73
+	ErasureEscalated  EventType = 74 // the target, or the deadline, has passed
+	HoldPlaced        EventType = 80
+	HoldLifted        EventType = 81
+	HoldReviewed      EventType = 82 // State: "kept", or "overdue" if nobody did in time
+	RetainedKept      EventType = 85 // a token of somebody who was forgotten
+	RetainedDestroyed EventType = 86
+
+	EpochBegun     EventType = 96 // subject keys are wrapped by a new key
+	EpochDestroyed EventType = 97 // the key of an epoch is gone
+	BackupMade     EventType = 100
+	BackupRestored EventType = 101
+	LogPruned      EventType = 102
+	LogContinued   EventType = 103 // another log, whose last checkpoint is named here, ended
+	AlarmRaised    EventType = 112 // the log was refused a signature
+	AlarmCleared   EventType = 113
 )
 
 // String is the type's name in exports and listings.
@@ -52,6 +78,16 @@ var eventNames = map[EventType]string{
 	ActionSettled: "action.settled", RestoreOffered: "restore.offered",
 	RestoreAccepted: "restore.accepted", ActionRetried: "action.retried",
 	TokenIssued: "token.issued", TokenRevoked: "token.revoked", ConfigLoaded: "config.loaded",
+	ErasureReceived: "erase.received", ErasureVerified: "erase.verified", ErasureApproved: "erase.approved",
+	ErasureRefused: "erase.refused", ErasureHeld: "hold.checked", ErasureOrdered: "erase.ordered",
+	ErasureIntended: "erase.intent", ErasureDone: "erase.done", ErasureHorizon: "erase.backup_horizon_passed",
+	ErasureExtended: "erase.extended", ErasureEscalated: "erase.escalated",
+	HoldPlaced: "hold.placed", HoldLifted: "hold.lifted", HoldReviewed: "hold.reviewed",
+	RetainedKept: "retained.kept", RetainedDestroyed: "retained.destroyed",
+	EpochBegun: "epoch.begun", EpochDestroyed: "epoch.destroyed",
+	BackupMade: "backup.made", BackupRestored: "backup.restored",
+	LogPruned: "log.pruned", LogContinued: "log.continued",
+	AlarmRaised: "alarm.raised", AlarmCleared: "alarm.cleared",
 }
 
 // Facts is the public part of an event: what anybody may read who holds the
@@ -77,6 +113,18 @@ type Facts struct {
 	Millis   int64  `json:"ms,omitempty"`
 	Count    int    `json:"count,omitempty"`
 	Group    string `json:"group,omitempty"` // random id of a group
+
+	Erasure string `json:"erasure,omitempty"` // random id
+	Hold    string `json:"hold,omitempty"`    // random id
+	Retain  string `json:"retain,omitempty"`  // random id of a retained token
+	Law     string `json:"law,omitempty"`     // rule by which a deadline was computed, with its version: "gdpr/1"
+	Due     string `json:"due,omitempty"`     // a deadline, RFC 3339
+	Epoch   int64  `json:"epoch,omitempty"`   // number of a key epoch
+	Key     string `json:"key,omitempty"`     // fingerprint of a wrapped subject key
+	Bytes   int64  `json:"bytes,omitempty"`   // how many were searched, or written
+	Size    int64  `json:"size,omitempty"`    // of a log, in events
+	Root    string `json:"root,omitempty"`    // its root, base64
+	Origin  string `json:"origin,omitempty"`  // of another log
 }
 
 // Role says what part a person played in an event.
