@@ -42,6 +42,7 @@ var floors = map[string]int{
 	"bridge/connector/sandbox":       1,
 	"bridge/connector/connectortest": 1,
 	"store/ledger":                   1,
+	"store/evidence":                 1,
 
 	"bridge":         0,
 	"bridge/recipes": 0,
@@ -55,6 +56,7 @@ var level = [][2]string{
 	// A suite may know the package that it tests, or tests against.
 	{"bridge/connector/connectortest", "bridge/connector/sandbox"},
 	{"store/storetest", "store"},
+	{"store/evidence", "store/ledger"},
 	{"scim/conformance", "scim"},
 }
 
