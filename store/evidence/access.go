@@ -95,12 +95,8 @@ func (t *Target) judge(received time.Time) {
 
 // gaps are what was asked for and is not proven.
 func (d *Departure) gaps() (gaps []Gap) {
-	heard := 0
 	for _, t := range d.Targets {
 		for _, a := range t.Actions {
-			if a.Effect != bridge.Restore {
-				heard++
-			}
 			what := map[bridge.ActionState]string{
 				bridge.ActionWaiting: GapOpen, bridge.ActionPending: GapOpen, bridge.ActionStuck: GapStuck,
 				bridge.ActionUnverified: GapUnverified, bridge.ActionImpossible: GapImpossible, bridge.ActionDropped: GapDropped,
@@ -113,8 +109,35 @@ func (d *Departure) gaps() (gaps []Gap) {
 	switch {
 	case d.Planned < 0 && !d.State.Over():
 		gaps = append(gaps, Gap{What: GapUnplanned})
-	case d.Planned > heard:
-		gaps = append(gaps, Gap{What: GapSilent, Count: d.Planned - heard})
+	case d.Planned > d.heard():
+		gaps = append(gaps, Gap{What: GapSilent, Count: d.Planned - d.heard()})
 	}
 	return gaps
+}
+
+// heard is of how many of the planned actions an event tells.
+func (d *Departure) heard() (n int) {
+	for _, t := range d.Targets {
+		for _, a := range t.Actions {
+			if a.Effect != bridge.Restore {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// Worst is how long the last app took to be shut; all is false if one is not,
+// or if not all are known.
+func (d *Departure) Worst() (worst time.Duration, all bool) {
+	all = d.Planned >= 0 && d.Planned <= d.heard()
+	for _, t := range d.Targets {
+		switch {
+		case t.After != nil:
+			worst = max(worst, time.Duration(*t.After)*time.Millisecond)
+		case t.Access != AccessUnasked:
+			all = false
+		}
+	}
+	return worst, all
 }
