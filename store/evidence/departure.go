@@ -75,7 +75,7 @@ const (
 )
 
 func readDeparture(id string, s story) (*Departure, error) {
-	d := &Departure{Case: id, Planned: -1, Targets: []Target{}}
+	d := newDeparture(id)
 	for i, l := range s {
 		if l.Facts.Case != id {
 			return nil, fmt.Errorf("evidence: event %d is filed under a case that it does not name", l.Seq)
@@ -87,11 +87,20 @@ func readDeparture(id string, s story) (*Departure, error) {
 			return nil, err
 		}
 	}
+	d.settle()
+	return d, nil
+}
+
+func newDeparture(id string) *Departure {
+	return &Departure{Case: id, Planned: -1, Targets: []Target{}}
+}
+
+// settle draws the conclusions, when all was heard.
+func (d *Departure) settle() {
 	slices.SortFunc(d.Targets, func(a, b Target) int { return cmp.Compare(a.App, b.App) })
 	for i := range d.Targets {
 		d.Targets[i].judge(d.Received)
 	}
-	return d, nil
 }
 
 // hear takes in one event, in the order of the log.
