@@ -35,30 +35,33 @@ func TestSpan(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				if proof, err = ParseSpanProof(proof.Marshal()); err != nil {
+					t.Fatal(err)
+				}
 				leaves := log.leaves[from:to]
-				if err := CheckSpan(c, from, to, proof, hand(leaves)); err != nil {
+				if err := CheckSpan(c, proof, hand(leaves)); err != nil {
 					t.Fatalf("%d to %d of %d: %v", from, to, size, err)
 				}
 				bad := map[string]error{}
 				if to < size {
-					bad["as if it ended later"] = CheckSpan(c, from, to+1, proof, hand(log.leaves[from:to+1]))
+					bad["as if it ended later"] = CheckSpan(c, SpanProof{from, to + 1, proof.Hashes}, hand(log.leaves[from:to+1]))
 				}
 				if to-from > 1 {
-					bad["without the last"] = CheckSpan(c, from, to-1, proof, hand(leaves[:len(leaves)-1]))
-					bad["without the first"] = CheckSpan(c, from+1, to, proof, hand(leaves[1:]))
+					bad["without the last"] = CheckSpan(c, SpanProof{from, to - 1, proof.Hashes}, hand(leaves[:len(leaves)-1]))
+					bad["without the first"] = CheckSpan(c, SpanProof{from + 1, to, proof.Hashes}, hand(leaves[1:]))
 					gap := append(slices.Clone(leaves[:1]), leaves[2:]...)
-					bad["without one between"] = CheckSpan(c, from, to, proof, hand(gap))
+					bad["without one between"] = CheckSpan(c, proof, hand(gap))
 				}
 				changed := slices.Clone(leaves)
 				changed[0] = slices.Clone(changed[0])
 				changed[0][len(leafVersion)+8+7] ^= 1 // its time
-				bad["with one changed"] = CheckSpan(c, from, to, proof, hand(changed))
-				bad["with another hash"] = CheckSpan(c, from, to, append(slices.Clone(proof), tlog.Hash{}), hand(leaves))
-				if len(proof) > 0 {
-					bad["with fewer hashes"] = CheckSpan(c, from, to, proof[1:], hand(leaves))
-					other := slices.Clone(proof)
+				bad["with one changed"] = CheckSpan(c, proof, hand(changed))
+				bad["with another hash"] = CheckSpan(c, SpanProof{from, to, append(slices.Clone(proof.Hashes), tlog.Hash{})}, hand(leaves))
+				if len(proof.Hashes) > 0 {
+					bad["with fewer hashes"] = CheckSpan(c, SpanProof{from, to, proof.Hashes[1:]}, hand(leaves))
+					other := slices.Clone(proof.Hashes)
 					other[len(other)-1][3] ^= 1
-					bad["with a changed hash"] = CheckSpan(c, from, to, other, hand(leaves))
+					bad["with a changed hash"] = CheckSpan(c, SpanProof{from, to, other}, hand(leaves))
 				}
 				for how, err := range bad {
 					if err == nil {
@@ -72,8 +75,20 @@ func TestSpan(t *testing.T) {
 		if _, err := ProveSpan(bad[0], bad[1], bad[2], log); err == nil {
 			t.Errorf("%v is proven", bad)
 		}
-		if CheckSpan(Checkpoint{Size: bad[0]}, bad[1], bad[2], nil, hand(nil)) == nil {
+		if CheckSpan(Checkpoint{Size: bad[0]}, SpanProof{From: bad[1], To: bad[2]}, hand(nil)) == nil {
 			t.Errorf("%v is accepted", bad)
 		}
 	}
+}
+
+func FuzzParseSpanProof(f *testing.F) {
+	f.Add([]byte("exeunt.span/v1\n0 7\n"))
+	f.Add([]byte("exeunt.span/v1\n3 5\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"))
+	f.Add([]byte("exeunt.span/v1\n03 5\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		p, err := ParseSpanProof(text)
+		if err == nil && string(p.Marshal()) != string(text) {
+			t.Errorf("%q has another spelling", text)
+		}
+	})
 }
