@@ -43,6 +43,7 @@ var floors = map[string]int{
 	"bridge/connector/connectortest": 1,
 	"store/ledger":                   1,
 	"store/evidence":                 1,
+	"store/vault":                    1,
 
 	"bridge":         0,
 	"bridge/recipes": 0,
