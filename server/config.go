@@ -25,6 +25,7 @@ type Config struct {
 	AdminToken bridge.Secret           `yaml:"admin_token" jsonschema_description:"The administrator's token, by reference; without it, one is kept in the data directory"`
 	Sources    map[string]SourceConfig `yaml:"sources" jsonschema_description:"HR systems and identity providers that may speak to us, by name"`
 	Apps       map[string]AppConfig    `yaml:"apps" jsonschema_description:"Applications whose doors are shut, by name"`
+	SLA        time.Duration           `yaml:"sla" jsonschema_description:"By when every app is to be shut after somebody left, such as 24h; certificates and surveys are held against it"`
 	Limits     LimitsConfig            `yaml:"limits" jsonschema_description:"What one source may ask of us"`
 	Log        LogConfig               `yaml:"log" jsonschema_description:"Where and how much is written"`
 }

@@ -33,6 +33,7 @@ func (d *decoder) check(c *Config) {
 	d.checkToken(c.AdminToken, "admin_token", AdminToken, seen)
 	d.checkSources(c, seen)
 	d.oneOf(c.Log.Level, levels, "log.level")
+	within(d, c.SLA, time.Second, 365*24*time.Hour, "sla")
 	within(d, c.Limits.Body, 1024, 64<<20, "limits.body")
 	within(d, c.Limits.Rate, 0.001, 1e6, "limits.rate")
 	within(d, c.Limits.Burst, 1, 1e6, "limits.burst")

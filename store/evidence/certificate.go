@@ -86,7 +86,7 @@ func limits(erasure bool) []string {
 	l := []string{
 		"That no event about it was left out: each event here is proven to stand in the log, not that there are no others. The whole log shows that.",
 		"Anything about applications that are not named here: exeunt shuts the doors it was told of.",
-		"That the clock was right: times are those of the machine that runs exeunt, bounded by when witnesses saw the log.",
+		"That the clock was right: times are those of the machine that runs exeunt.",
 		"More than the app showed: \"proven\" means that the app, asked again, showed that the door is shut.",
 	}
 	if erasure {

@@ -6,7 +6,9 @@
 //	erasure.go      the leaves of an erasure become an Erasure
 //	access.go       whether and when an app was shut; what is not proven
 //	population.go   Survey: all departures of a period, none left out
+//	archive.go      a survey with the leaves around its period, written and verified
 //	controls.go     what a departure shows for the controls of audit frameworks
+//	ask.go          days and SLAs as people write them
 //	page.go         Page: a certificate for people, as one HTML file
 //	timeline.go     its timeline, drawn
 //

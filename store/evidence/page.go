@@ -274,7 +274,7 @@ func took(d time.Duration) string {
 		d    time.Duration
 	}{{"d", 24 * time.Hour}, {"h", time.Hour}, {"min", time.Minute}, {"s", time.Second}}
 	for i, u := range units {
-		if d < u.d {
+		if d < u.d || i == 0 && d < 2*u.d { // 24 h is what people say
 			continue
 		}
 		text := fmt.Sprintf("%d %s", d/u.d, u.name)

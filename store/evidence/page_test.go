@@ -30,7 +30,7 @@ func TestPage(t *testing.T) {
 	j.note(grace, 2*time.Hour, bridge.CaseSettled, bridge.CaseStuck, 6)
 	p := page(t, j.certify(grace), Reader{Name: "Grace Hopper", SLA: 24 * time.Hour})
 	for _, want := range []string{"a person must look", "Grace Hopper", "badge: to end sessions, tokens and keys is stuck", "said to be done, cannot be checked",
-		"first the contrary, 1×", "within 1 d", "no account", "exeunt verify", ">interim<", "payroll", handle.String()} {
+		"first the contrary, 1×", "within 24 h", "no account", "exeunt verify", ">interim<", "payroll", handle.String()} {
 		if !strings.Contains(p, want) {
 			t.Errorf("the page does not say %q", want)
 		}
@@ -60,7 +60,7 @@ func TestPageEscapes(t *testing.T) {
 func TestTook(t *testing.T) {
 	for want, d := range map[string]time.Duration{
 		"0 ms": 0, "999 ms": 999 * time.Millisecond, "1.4 s": 1400 * time.Millisecond, "42 s": 42 * time.Second, "1 min": time.Minute,
-		"2 min 5 s": 125 * time.Second, "3 h 12 min": 192*time.Minute + 3*time.Second, "2 d 4 h": 52 * time.Hour, "–5 s": -5 * time.Second,
+		"2 min 5 s": 125 * time.Second, "3 h 12 min": 192*time.Minute + 3*time.Second, "24 h": 24 * time.Hour, "2 d 4 h": 52 * time.Hour, "–5 s": -5 * time.Second,
 	} {
 		if got := took(d); got != want {
 			t.Errorf("%v is %q, want %q", d, got, want)

@@ -266,6 +266,13 @@ func (v Survey) String() string {
 			open++
 		}
 	}
-	return fmt.Sprintf("From %s until before %s the log has %d departures, and none is left out: %d with every door shut, %d not over, %d otherwise (%s)",
+	s := fmt.Sprintf("From %s until before %s the log has %d departures, and none is left out: %d with every door shut, %d not over, %d otherwise (%s)",
 		v.Period.From.Format(time.RFC3339), v.Period.To.Format(time.RFC3339), len(v.Departures), shut, open, len(v.Departures)-shut-open, v.Issue)
+	if len(v.Departures) == 1 {
+		s = strings.Replace(s, "1 departures", "1 departure", 1)
+	}
+	if v.SetBack > Margin {
+		s += fmt.Sprintf("; the clock was set back meanwhile, by %s, so that one may belong to another period", took(v.SetBack))
+	}
+	return s
 }

@@ -9,6 +9,7 @@
 //	lanes.go      whose turn it is; lanes under load
 //	stops.go      stopping in two stages; River's console
 //	log.go        the log: appended, sealed, signed, verified, guarded
+//	evidence.go   certificates and surveys read out of it
 package storetest
 
 import (
@@ -70,6 +71,8 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"LogSealsInOrder", logSeals},
 		{"LogSealsWhileOthersAppend", logSealsConcurrently},
 		{"Checkpoints", checkpoints},
+		{"Certificates", certificates},
+		{"Populations", populations},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
 	}
