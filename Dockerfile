@@ -2,10 +2,11 @@
 #
 #   docker build -t exeunt .
 #   docker run --read-only --cap-drop ALL --security-opt no-new-privileges \
-#     -v exeunt-data:/data -v "$PWD/exeunt.yaml:/etc/exeunt/exeunt.yaml:ro" \
+#     -v exeunt-data:/data -v exeunt-keys:/keys -v "$PWD/exeunt.yaml:/etc/exeunt/exeunt.yaml:ro" \
 #     -p 127.0.0.1:8080:8080 exeunt
 #
-# The configuration must say  listen: 0.0.0.0:8080  and  data: /data
+# The configuration must say  listen: 0.0.0.0:8080,  data: /data  and
+# keys: {file: /keys/exeunt.keys}
 # (docs/operations.md).
 
 FROM golang:1.26-bookworm AS build
@@ -20,7 +21,7 @@ RUN CGO_ENABLED=1 go build -trimpath \
       -ldflags '-s -w -linkmode external -extldflags -static' \
       -o /out/exeunt . \
  && /out/exeunt --help >/dev/null \
- && mkdir -p -m 0700 /out/owned/data
+ && mkdir -p -m 0700 /out/owned/data /out/owned/keys
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
@@ -32,7 +33,7 @@ WORKDIR /data
 # For temporary files, SQLite's and the demo's: there is no /tmp, and the root may
 # be read-only.
 ENV TMPDIR=/data SQLITE_TMPDIR=/data
-VOLUME ["/data"]
+VOLUME ["/data", "/keys"]
 EXPOSE 8080
 # SIGTERM: no new work, finish what is under way, then stop.
 STOPSIGNAL SIGTERM

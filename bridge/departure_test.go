@@ -36,7 +36,7 @@ var limits = bridge.Limits{Rate: 1000, RetryMin: 20 * time.Millisecond, RetryMax
 func onBoth(t *testing.T, people int, story func(*world)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { newWorld(t, store.Options{Dir: t.TempDir()}, people, story) })
-	t.Run("postgres", func(t *testing.T) { newWorld(t, store.Options{URL: storetest.Postgres(t)}, people, story) })
+	t.Run("postgres", func(t *testing.T) { newWorld(t, storetest.OnPostgres(t), people, story) })
 }
 
 func newWorld(t *testing.T, o store.Options, people int, story func(*world)) {

@@ -156,6 +156,11 @@ type Event struct {
 	Parties []Party
 }
 
+// NewEvent is an event with an id of its own.
+func NewEvent(at time.Time, t EventType, f Facts, parties ...Party) Event {
+	return newEvent(at, t, f, parties...)
+}
+
 func newEvent(at time.Time, t EventType, f Facts, parties ...Party) Event {
 	e := Event{At: at, Type: t, Facts: f, Parties: parties}
 	rand.Read(e.ID[:]) // never fails

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/exeunt/exeunt/bridge"
-	"github.com/exeunt/exeunt/store"
 	"github.com/exeunt/exeunt/store/storetest"
 )
 
@@ -37,7 +36,7 @@ func (tx *looking) Actions(id string) ([]bridge.Action, error) {
 // Of two operators who accept the same restore at once, one is too late; what
 // was restored meanwhile is not ordered again. (SQLite has one writer.)
 func TestTwoOperatorsAcceptAtOnce(t *testing.T) {
-	newWorld(t, store.Options{URL: storetest.Postgres(t)}, 1, func(w *world) {
+	newWorld(t, storetest.OnPostgres(t), 1, func(w *world) {
 		w.active(w.ids[0], false)
 		w.until("locked", func() bool { return w.state(w.ids[0], 0) == bridge.CaseClosed })
 		w.active(w.ids[0], true)

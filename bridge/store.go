@@ -15,6 +15,28 @@ type Store interface {
 	Update(ctx context.Context, fn func(tx Tx) error) error
 	// View runs fn on one consistent snapshot. Writing through tx fails.
 	View(ctx context.Context, fn func(tx Tx) error) error
+	Forgetting
+}
+
+// Forgetting is how what is kept of a person is destroyed.
+type Forgetting interface {
+	// Shred destroys a person's subject key and everything sealed under it, and
+	// sees to it that nothing of the key is left in any file. It may be repeated,
+	// and must be until its error is nil: KindBusy says that it could not be
+	// seen to yet. What is appended about the person afterwards keeps no
+	// personal data.
+	Shred(ctx context.Context, h Handle) (Shredded, error)
+	// OldestEpoch is the number of the oldest key epoch that can be read: older
+	// copies of what is kept are unreadable, wherever they are.
+	OldestEpoch() int64
+}
+
+// Shredded is what was done to forget a person.
+type Shredded struct {
+	Epoch   int64     // the key epoch it happened in: copies from it, and before, still hold the person
+	Key     string    // fingerprint of the wrapped key: hex, 16 digits; "" if there was none any more
+	Scanned int64     // bytes of files that were searched for the key; 0 if there are no files of ours
+	Horizon time.Time // when copies from that epoch become unreadable, if all goes as planned
 }
 
 // Tx is one transaction. What does not exist is a KindNotFound error; a value

@@ -141,6 +141,7 @@ func (t *resourceType) planOne(f *filter) (bridge.Cond, *filter) {
 		case bridge.ByUserName, bridge.ByExternalID, bridge.ByEmail, bridge.ByDisplayName:
 			switch {
 			case v == "" || f.op == "ne":
+			case t.blind && f.op != "eq":
 			case f.op == "ew": // what ends so contains it
 				c.Op = bridge.Contains
 				return c, f

@@ -81,7 +81,7 @@ func userType() *resourceType {
 	t.top["emails"].value().index = bridge.ByEmail
 	t.active.index = bridge.ByActive
 	t.belongs.computed, t.belongs.value().index = true, bridge.ByGroup
-	t.shelf, t.ordered = people(), t.top["username"]
+	t.shelf, t.blind = people(), true
 	t.setApart()
 	return t
 }

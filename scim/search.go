@@ -28,8 +28,10 @@ type shelf struct {
 	// members of groups; at most limit, and says how many more it would bear.
 	belong func(q *request, v bridge.Sight, some []stored, limit int) (left int, err error)
 	// ordered is the attribute by which the store can bring them into order,
-	// beside id and meta.created.
+	// beside id and meta.created; nil if there is none.
 	ordered *attribute
+	// blind: the store finds texts only by what they are, not by parts of them.
+	blind bool
 }
 
 // shelfOf is the shelf of what bridge knows as T; form is how that is stored.
@@ -87,7 +89,7 @@ func (x query) find(q *request, v bridge.Sight) (page []spot, total int, more bo
 		skip = max(skip-n, 0)
 		for _, s := range some {
 			res := map[string]any{}
-			if ask.Sort.By == p.t.ordered.index && x.cursor != nil { // the only key that is not in s
+			if p.t.ordered != nil && ask.Sort.By == p.t.ordered.index && x.cursor != nil { // the only key that is not in s
 				if res, err = decodeStored(s.resource); err != nil {
 					return nil, 0, false, err
 				}
@@ -148,7 +150,7 @@ func (x query) evaluate(q *request, v bridge.Sight) (page []spot, total int, mor
 		}
 		if total += n; total > q.Limits.Scan {
 			return nil, 0, false, fault(scimerrors.ScimTypeTooMany, "more than %d resources would have to be looked at; "+
-				"compare id, userName, externalId, emails, displayName, active or meta.created too", q.Limits.Scan)
+				"say what id, userName, externalId, emails or displayName is equal to, or compare active or meta.created too", q.Limits.Scan)
 		}
 		members = members || n > 0 && p.t == q.group && p.looksInto(p.t.belongs)
 	}

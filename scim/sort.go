@@ -73,7 +73,7 @@ func (p part) stored(o ordering) (bridge.Sort, bool) {
 	switch a := p.by[len(p.by)-1]; {
 	case a.index == bridge.ByCreated:
 		return bridge.Sort{Descending: o.down}, true
-	case a.index == bridge.ByID, a == p.t.ordered:
+	case a.index == bridge.ByID, a == p.t.ordered: // which is not nil, as a is not
 		return bridge.Sort{By: a.index, Descending: o.down}, true
 	}
 	return bridge.Sort{}, false

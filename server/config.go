@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/store"
 )
 
 // Config is the configuration: one file in YAML. Every key has a good value
@@ -22,6 +23,7 @@ type Config struct {
 	PublicURL  string                  `yaml:"public_url" jsonschema:"format=uri" jsonschema_description:"Where sources reach exeunt, such as https://exeunt.example.com"`
 	Data       string                  `yaml:"data" jsonschema:"default=./exeunt-data" jsonschema_description:"Directory of the database and the log's key; relative paths count from this file"`
 	Database   bridge.Secret           `yaml:"database" jsonschema_description:"PostgreSQL URL, by reference; without it, SQLite in the data directory"`
+	Keys       KeysConfig              `yaml:"keys" jsonschema_description:"The keys that seal what is kept of people"`
 	AdminToken bridge.Secret           `yaml:"admin_token" jsonschema_description:"The administrator's token, by reference; without it, one is kept in the data directory"`
 	Sources    map[string]SourceConfig `yaml:"sources" jsonschema_description:"HR systems and identity providers that may speak to us, by name"`
 	Apps       map[string]AppConfig    `yaml:"apps" jsonschema_description:"Applications whose doors are shut, by name"`
@@ -65,6 +67,13 @@ type LimitsConfig struct {
 	Rate  float64 `yaml:"rate" jsonschema:"exclusiveMinimum=0,maximum=1000000,default=1000" jsonschema_description:"Requests, or operations of a Bulk, in a second that one source may send; more get 429"`
 	Burst int     `yaml:"burst" jsonschema:"minimum=1,maximum=1000000" jsonschema_description:"Requests that one source may send at once; default: twice the rate"`
 	Queue int     `yaml:"queue" jsonschema:"minimum=1,maximum=100000,default=512" jsonschema_description:"SCIM requests under way at once; more get 429"`
+}
+
+// KeysConfig is about the key file.
+type KeysConfig struct {
+	File       string        `yaml:"file" jsonschema_description:"Key file; without it nothing that is kept of people can be read. Keep it off the disk of the database, and out of its backups; default: the data directory with .keys after it"`
+	Epoch      time.Duration `yaml:"epoch" jsonschema:"default=168h" jsonschema_description:"How long its keys live; when one ends, older copies of the database become unreadable"`
+	KeeperWait time.Duration `yaml:"keeper_wait" jsonschema_description:"How long a key that the keeper has destroyed can still be had back from it"`
 }
 
 // LogConfig is about the technical log and the log's checkpoints.
@@ -113,6 +122,9 @@ func ParseConfig(file string, data []byte, getenv func(string) string) (Config, 
 	}
 	c.fill()
 	c.Data = beside(file, c.Data)
+	if c.Keys.File != "" {
+		c.Keys.File = beside(file, c.Keys.File)
+	}
 	if c.Log.Checkpoint != "" {
 		c.Log.Checkpoint = beside(file, c.Log.Checkpoint)
 	}
@@ -131,11 +143,18 @@ func beside(file, path string) string {
 func (c *Config) fill() {
 	c.Listen = cmp.Or(c.Listen, "127.0.0.1:8080")
 	c.Data = cmp.Or(c.Data, "./exeunt-data")
+	c.Keys.Epoch = cmp.Or(c.Keys.Epoch, store.DefaultEpoch)
 	c.Limits.Body = cmp.Or(c.Limits.Body, 16<<20)
 	c.Limits.Rate = cmp.Or(c.Limits.Rate, 1000)
 	c.Limits.Burst = cmp.Or(c.Limits.Burst, max(1, int(2*c.Limits.Rate)))
 	c.Limits.Queue = cmp.Or(c.Limits.Queue, 512)
 	c.Log.Level = cmp.Or(c.Log.Level, "info")
+}
+
+// KeyFile is where the keys are: where the configuration says, or else beside the
+// data directory, and not in it.
+func (c Config) KeyFile() string {
+	return cmp.Or(c.Keys.File, filepath.Clean(c.Data)+".keys")
 }
 
 // DefaultConfig is what an empty file says.

@@ -34,6 +34,13 @@ func (d *decoder) check(c *Config) {
 	d.checkSources(c, seen)
 	d.oneOf(c.Log.Level, levels, "log.level")
 	within(d, c.SLA, time.Second, 365*24*time.Hour, "sla")
+	within(d, c.Keys.Epoch, time.Second, 366*24*time.Hour, "keys.epoch")
+	if c.Keys.KeeperWait < 0 {
+		d.add("keys.keeper_wait", "must not be negative")
+	}
+	if inside(c.Keys.File, c.Data) {
+		d.warn("keys.file", "is in the data directory: whoever copies that has the keys to it; name a place elsewhere")
+	}
 	within(d, c.Limits.Body, 1024, 64<<20, "limits.body")
 	within(d, c.Limits.Rate, 0.001, 1e6, "limits.rate")
 	within(d, c.Limits.Burst, 1, 1e6, "limits.burst")
@@ -237,6 +244,12 @@ func within[T int | int64 | float64 | time.Duration](d *decoder, v, lo, hi T, pa
 	if v < lo || v > hi || v == 0 {
 		d.add(path, "is %v; must be from %v to %v", v, lo, hi)
 	}
+}
+
+// inside reports whether a file is somewhere below a directory.
+func inside(file, dir string) bool {
+	rel, err := filepath.Rel(cmp.Or(dir, "./exeunt-data"), file)
+	return file != "" && err == nil && filepath.IsLocal(rel)
 }
 
 // failed reports whether there is a mistake at exactly that path already.

@@ -47,6 +47,14 @@ func allowWriting(op int, arg1, arg2, db string) int {
 	return sqlite3.SQLITE_DENY
 }
 
+// allowSweeping is for the connection that empties the write-ahead log.
+func allowSweeping(op int, arg1, arg2, db string) int {
+	if op == sqlite3.SQLITE_PRAGMA && arg1 == "wal_checkpoint" && arg2 == "TRUNCATE" {
+		return sqlite3.SQLITE_OK
+	}
+	return allowReading(op, arg1, arg2, db)
+}
+
 func appendOnly(table string) bool {
 	switch table {
 	case "log_event", "log_leaf", "log_node", "log_checkpoint":
@@ -57,7 +65,7 @@ func appendOnly(table string) bool {
 
 func ours(table string) bool {
 	switch table {
-	case "people", "people_keys", "groups", "groups_keys", "members", "tallies", "cases", "gone_keys",
+	case "subject_keys", "tombstones", "people", "people_keys", "groups", "groups_keys", "members", "tallies", "cases", "gone_keys",
 		"actions", "accounts", "lanes", "tokens", "uses", "log_payload", "log_pending":
 		return true
 	}

@@ -11,29 +11,41 @@ import (
 	"github.com/exeunt/exeunt/bridge"
 )
 
-const caseColumns = `id, source, person, handle, who, "trigger", state, ordered_by, opened, closed, returned, returned_as`
+const caseColumns = `id, source, person, sealed, "trigger", state, ordered_by, opened, closed, returned, returned_as, `
 
-func scanCase(s scanner) (c bridge.Case, err error) {
+var caseRow = caseColumns + wrappedOf("cases")
+
+func (t *tx) scanCase(s scanner) (c bridge.Case, err error) {
 	var (
-		handle, who, by []byte
-		opened, closed  int64
-		returned        int64
+		sealed, handle, by []byte
+		wrapped            []byte
+		opened, closed     int64
+		returned           int64
 	)
-	if err := s.Scan(&c.ID, &c.Source, &c.Person, &handle, &who, &c.Trigger, &c.State, &by, &opened, &closed, &returned, &c.ReturnedAs); err != nil {
+	if err := s.Scan(&c.ID, &c.Source, &c.Person, &sealed, &c.Trigger, &c.State, &by, &opened, &closed, &returned, &c.ReturnedAs, &handle, &wrapped); err != nil {
 		return bridge.Case{}, err
 	}
 	copy(c.Handle[:], handle)
 	c.Opened, c.Closed, c.Returned = fromMicros(opened), fromMicros(closed), fromMicros(returned)
-	if err := json.Unmarshal(who, &c.Who); err != nil {
+	if err := json.Unmarshal(by, &c.By); err != nil {
 		return bridge.Case{}, err
 	}
-	return c, json.Unmarshal(by, &c.By)
+	if len(sealed) == 0 { // they were erased
+		c.Who.Person = c.Person
+		return c, nil
+	}
+	subject, err := t.unwrap(c.Handle, wrapped)
+	if err != nil {
+		return bridge.Case{}, err
+	}
+	err = openJSON(subject, place("cases", c.ID), sealed, &c.Who)
+	return c, err
 }
 
 func (t *tx) listCases(query string, args ...any) ([]bridge.Case, error) {
 	var list []bridge.Case
 	err := t.each(query, args, func(s scanner) error {
-		c, err := scanCase(s)
+		c, err := t.scanCase(s)
 		list = append(list, c)
 		return err
 	})
@@ -41,7 +53,7 @@ func (t *tx) listCases(query string, args ...any) ([]bridge.Case, error) {
 }
 
 func (t *tx) Case(id string) (bridge.Case, error) {
-	return scanCase(single{t, "case", "SELECT " + caseColumns + " FROM cases WHERE id = $1" + t.forUpdate(), id})
+	return t.scanCase(single{t, "case", "SELECT " + caseRow + " FROM cases WHERE id = $1" + t.forUpdate(), id})
 }
 
 func (t *tx) Cases(states []bridge.CaseState, before time.Time, limit int) ([]bridge.Case, error) {
@@ -50,14 +62,14 @@ func (t *tx) Cases(states []bridge.CaseState, before time.Time, limit int) ([]br
 		before = before.Add(time.Microsecond) // what was opened just now belongs to it
 	}
 	if len(states) == 0 {
-		return t.listCases(`SELECT `+caseColumns+` FROM cases WHERE opened < $1 ORDER BY opened DESC, id DESC LIMIT $2`,
+		return t.listCases(`SELECT `+caseRow+` FROM cases WHERE opened < $1 ORDER BY opened DESC, id DESC LIMIT $2`,
 			micros(before), limit)
 	}
 	words := make([]string, len(states))
 	for i, s := range states {
 		words[i] = string(s)
 	}
-	return t.listCases(`SELECT `+caseColumns+` FROM cases WHERE state `+t.in("$1")+` AND opened < $2
+	return t.listCases(`SELECT `+caseRow+` FROM cases WHERE state `+t.in("$1")+` AND opened < $2
 		ORDER BY opened DESC, id DESC LIMIT $3`, t.list(words), micros(before), limit)
 }
 
@@ -68,7 +80,7 @@ func (t *tx) CasesOf(source, person string, keys []bridge.Key) ([]bridge.Case, e
 	}
 	var cases []bridge.Case
 	for _, id := range append(people, person) {
-		list, err := t.listCases(`SELECT `+caseColumns+` FROM cases WHERE source = $1 AND person = $2 AND returned = 0`+
+		list, err := t.listCases(`SELECT `+caseRow+` FROM cases WHERE source = $1 AND person = $2 AND returned = 0`+
 			t.forUpdate(), source, id)
 		if err != nil {
 			return nil, err
@@ -98,7 +110,11 @@ func (t *tx) CaseStates(source string, people ...string) (map[string]bridge.Case
 func (t *tx) gone(source string, keys []bridge.Key) (people []string, err error) {
 	args, pairs := []any{source}, []string{}
 	for _, k := range keys {
-		args = append(args, string(k.Attribute), k.Value)
+		value, err := t.blind(source, k)
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, string(k.Attribute), value)
 		pairs = append(pairs, fmt.Sprintf("($%d, $%d)", len(args)-1, len(args)))
 	}
 	if len(pairs) == 0 {
@@ -115,7 +131,7 @@ func (t *tx) gone(source string, keys []bridge.Key) (people []string, err error)
 }
 
 func (t *tx) OpenCases(n int) ([]bridge.Case, error) {
-	query := `SELECT ` + caseColumns + ` FROM cases WHERE state = 'open' ORDER BY opened, id LIMIT $1`
+	query := `SELECT ` + caseRow + ` FROM cases WHERE state = 'open' ORDER BY opened, id LIMIT $1`
 	if t.write {
 		query += t.claim
 	}
@@ -123,8 +139,12 @@ func (t *tx) OpenCases(n int) ([]bridge.Case, error) {
 }
 
 func (t *tx) PutCase(c bridge.Case) error {
-	who, err := json.Marshal(c.Who)
-	if err != nil {
+	sealed := []byte{}
+	subject, err := t.subject(c.Handle)
+	if err == nil {
+		sealed, err = sealJSON(subject, place("cases", c.ID), c.Who)
+	}
+	if err != nil && err != errErased {
 		return err
 	}
 	by, err := json.Marshal(c.By)
@@ -132,10 +152,10 @@ func (t *tx) PutCase(c bridge.Case) error {
 		return err
 	}
 	// Whose it is and when it was opened never changes.
-	_, err = t.do(`INSERT INTO cases (`+caseColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-		ON CONFLICT (id) DO UPDATE SET who = excluded.who, "trigger" = excluded."trigger", state = excluded.state,
+	_, err = t.do(`INSERT INTO cases (`+caseColumns+`handle) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+		ON CONFLICT (id) DO UPDATE SET sealed = excluded.sealed, "trigger" = excluded."trigger", state = excluded.state,
 		ordered_by = excluded.ordered_by, closed = excluded.closed, returned = excluded.returned, returned_as = excluded.returned_as`,
-		c.ID, c.Source, c.Person, c.Handle[:], string(who), string(c.Trigger), string(c.State), string(by),
-		micros(c.Opened), micros(c.Closed), micros(c.Returned), c.ReturnedAs)
+		c.ID, c.Source, c.Person, sealed, string(c.Trigger), string(c.State), string(by),
+		micros(c.Opened), micros(c.Closed), micros(c.Returned), c.ReturnedAs, c.Handle[:])
 	return err
 }

@@ -10,10 +10,12 @@ import (
 
 // condition is a [bridge.Cond] in SQL, about the rows of people or groups.
 type condition struct {
-	dialect
-	table string
-	args  []any // $1 is the source
-	text  string
+	*tx
+	table  string
+	source string
+	blind  bool  // keys are keyed hashes
+	args   []any // $1 is the source
+	text   string
 	// narrow: it goes through lists of ids, which are the source's alone. Then
 	// the source must not stand beside it, lest the planner walk through all of
 	// the source's people instead.
@@ -27,8 +29,8 @@ func (c condition) sql() string {
 	return "source = $1 AND " + c.text
 }
 
-func (l listing[T]) match(d dialect, source string, where bridge.Cond) (c condition, err error) {
-	c = condition{dialect: d, table: l.table, args: []any{source}}
+func (l listing[T]) match(t *tx, source string, where bridge.Cond) (c condition, err error) {
+	c = condition{tx: t, table: l.table, source: source, blind: l.blind, args: []any{source}}
 	c.text, c.narrow, err = c.of(where)
 	return c, err
 }
@@ -137,7 +139,7 @@ func (c *condition) texts(x bridge.Cond, v string) (text string, narrow, ok bool
 		ids = "SELECT m.group_id FROM members m JOIN groups g ON g.id = m.group_id WHERE m.member = " + c.param(v) + " AND g.source = $1"
 	case x.By == bridge.ByUserName, x.By == bridge.ByExternalID, x.By == bridge.ByEmail, x.By == bridge.ByDisplayName:
 		ids = fmt.Sprintf("SELECT id FROM %s_keys WHERE source = $1 AND attribute = %s AND ", c.table, c.param(string(x.By)))
-		value, ok := c.value(x.Op, v)
+		value, ok := c.value(x, v)
 		if !ok {
 			return "", false, false
 		}
@@ -147,8 +149,13 @@ func (c *condition) texts(x bridge.Cond, v string) (text string, narrow, ok bool
 }
 
 // value is a condition on a key's value.
-func (c *condition) value(op bridge.Op, v string) (string, bool) {
-	switch op {
+func (c *condition) value(x bridge.Cond, v string) (string, bool) {
+	if c.blind {
+		hash, err := c.tx.blind(c.source, bridge.Key{Attribute: x.By, Value: v})
+		c.failed(err)
+		return "value = " + c.param(hash), x.Op == bridge.Equal
+	}
+	switch op := x.Op; op {
 	case bridge.StartsWith: // everything between v and the next text that does not start with it
 		text := "value >= " + c.param(v)
 		if next, ok := successor(v); ok {
@@ -159,7 +166,7 @@ func (c *condition) value(op bridge.Op, v string) (string, bool) {
 		return fmt.Sprintf("%s(value, %s) > 0", c.find, c.param(v)), true
 	}
 	sign, ok := map[bridge.Op]string{bridge.Equal: "=", bridge.Greater: ">", bridge.GreaterEqual: ">=",
-		bridge.Less: "<", bridge.LessEqual: "<="}[op]
+		bridge.Less: "<", bridge.LessEqual: "<="}[x.Op]
 	return "value " + sign + " " + c.param(v), ok
 }
 

@@ -27,6 +27,7 @@ import (
 const (
 	childDir  = "EXEUNT_TEST_CHILD_DIR"
 	childURL  = "EXEUNT_TEST_CHILD_URL"
+	childKeys = "EXEUNT_TEST_CHILD_KEYS"
 	childKey  = "EXEUNT_TEST_CHILD_KEY"
 	childHang = "EXEUNT_TEST_CHILD_HANG" // the first call never ends
 )
@@ -122,7 +123,7 @@ func child() {
 		panic(err)
 	}
 	ctx := context.Background()
-	s, err := store.Open(ctx, store.Options{Dir: os.Getenv(childDir), URL: os.Getenv(childURL), LogKey: key, Logger: zerolog.Nop()})
+	s, err := store.Open(ctx, store.Options{Dir: os.Getenv(childDir), URL: os.Getenv(childURL), KeyFile: os.Getenv(childKeys), LogKey: key, Logger: zerolog.Nop()})
 	if err != nil {
 		panic(err)
 	}
@@ -321,20 +322,20 @@ func TestKilledJobResumes(t *testing.T) {
 // On PostgreSQL the next owner of an app takes up what a dead one was at work
 // on, long before River would hand it out again.
 func TestKilledJobIsInherited(t *testing.T) {
-	url := storetest.Postgres(t)
+	opts := storetest.OnPostgres(t)
 	secret, _, err := ledger.NewKey(ledger.NewOrigin())
 	if err != nil {
 		t.Fatal(err)
 	}
 	at := make(chan struct{}, 1)
-	kill := start(t, []string{childURL + "=" + url, childKey + "=" + secret, childHang + "=1"}, func(line string) {
+	kill := start(t, []string{childURL + "=" + opts.URL, childKeys + "=" + opts.KeyFile, childKey + "=" + secret, childHang + "=1"}, func(line string) {
 		if line == "CALL" {
 			at <- struct{}{}
 		}
 	})
 	<-at
 	kill()
-	s := open(t, store.Options{URL: url, Logger: zerolog.Nop()})
+	s := open(t, opts)
 	again := make(chan struct{}, 1)
 	if err := s.Start(t.Context(), drain(s, func(string, ...any) { again <- struct{}{} }), crashQueues()); err != nil {
 		t.Fatal(err)
@@ -351,14 +352,14 @@ func TestKilledJobIsInherited(t *testing.T) {
 
 // On PostgreSQL one node works an app; when it is killed another takes over.
 func TestOneNodeWorksAnApp(t *testing.T) {
-	url := storetest.Postgres(t)
+	opts := storetest.OnPostgres(t)
 	secret, _, err := ledger.NewKey(ledger.NewOrigin())
 	if err != nil {
 		t.Fatal(err)
 	}
 	var mu sync.Mutex
 	theirs, ours := 0, 0
-	kill := start(t, []string{childURL + "=" + url, childKey + "=" + secret}, func(line string) {
+	kill := start(t, []string{childURL + "=" + opts.URL, childKeys + "=" + opts.KeyFile, childKey + "=" + secret}, func(line string) {
 		mu.Lock()
 		defer mu.Unlock()
 		if strings.HasPrefix(line, "CALL") {
@@ -387,7 +388,8 @@ func TestOneNodeWorksAnApp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := open(t, store.Options{URL: url, LogKey: key, Logger: zerolog.Nop()})
+	opts.LogKey = key
+	s := open(t, opts)
 	if err := s.Start(t.Context(), drain(s, func(string, ...any) {
 		mu.Lock()
 		defer mu.Unlock()

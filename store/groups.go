@@ -4,7 +4,7 @@ import "github.com/exeunt/exeunt/bridge"
 
 const groupColumns = `id, source, display_name, external_id, resource, version, created, modified`
 
-func scanGroup(s scanner) (g bridge.Group, err error) {
+func (t *tx) scanGroup(s scanner) (g bridge.Group, err error) {
 	var created, modified int64
 	err = s.Scan(&g.ID, &g.Source, &g.DisplayName, &g.ExternalID, &g.Resource, &g.Version, &created, &modified)
 	g.Created, g.Modified = fromMicros(created), fromMicros(modified)
@@ -12,12 +12,12 @@ func scanGroup(s scanner) (g bridge.Group, err error) {
 }
 
 var groupsListing = listing[bridge.Group]{
-	table: "groups", columns: groupColumns, scan: scanGroup,
+	table: "groups", columns: groupColumns, scan: (*tx).scanGroup,
 	id: func(g bridge.Group) string { return g.ID }, ordered: bridge.ByDisplayName,
 }
 
 func (t *tx) Group(id string) (bridge.Group, error) {
-	g, err := scanGroup(single{t, "group", "SELECT " + groupColumns + " FROM groups WHERE id = $1" + t.forUpdate(), id})
+	g, err := t.scanGroup(single{t, "group", "SELECT " + groupColumns + " FROM groups WHERE id = $1" + t.forUpdate(), id})
 	if err != nil {
 		return bridge.Group{}, err
 	}
@@ -50,7 +50,7 @@ func (t *tx) PutGroup(g bridge.Group) error {
 		if err := t.tally("groups", g.ID, 1); err != nil {
 			return err
 		}
-		return t.putKeys("groups", g.Source, g.ID, nil, keys)
+		return groupsListing.putKeys(t, g.Source, g.ID, nil, keys)
 	}
 	before, known := t.keys[g.ID]
 	if !known {
@@ -68,7 +68,7 @@ func (t *tx) PutGroup(g bridge.Group) error {
 	if n == 0 {
 		return bridge.Errorf(bridge.KindNotFound, "there is no such group")
 	}
-	return t.putKeys("groups", g.Source, g.ID, before, keys)
+	return groupsListing.putKeys(t, g.Source, g.ID, before, keys)
 }
 
 func (t *tx) DeleteGroup(id string) error {

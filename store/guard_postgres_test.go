@@ -6,7 +6,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/rs/zerolog"
 
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/store"
@@ -15,7 +14,8 @@ import (
 
 // The same on PostgreSQL, by triggers; and without one of them nothing opens.
 func TestLogCannotBeChangedOnPostgres(t *testing.T) {
-	opts := store.Options{URL: storetest.Postgres(t), LogKey: newKey(t), Logger: zerolog.Nop()}
+	opts := storetest.OnPostgres(t)
+	opts.LogKey = newKey(t)
 	s := open(t, opts)
 	for range 3 {
 		if err := s.Update(t.Context(), func(tx bridge.Tx) error {

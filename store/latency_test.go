@@ -28,7 +28,7 @@ func (w worker) WorkLane(ctx context.Context, j bridge.LaneJob) (time.Duration, 
 // it ordered, at 6 commits a second over 5 queues, and what an idle store costs.
 func BenchmarkPickUp(b *testing.B) {
 	b.Run("sqlite", func(b *testing.B) { pickUp(b, store.Options{Dir: b.TempDir()}) })
-	b.Run("postgres", func(b *testing.B) { pickUp(b, store.Options{URL: storetest.Postgres(b)}) })
+	b.Run("postgres", func(b *testing.B) { pickUp(b, storetest.OnPostgres(b)) })
 }
 
 func pickUp(b *testing.B, opts store.Options) {

@@ -10,14 +10,15 @@ import (
 // listing serves queries on one table and its keys.
 type listing[T any] struct {
 	table, columns string
-	scan           func(scanner) (T, error)
+	scan           func(*tx, scanner) (T, error)
 	id             func(T) string
-	ordered        bridge.Attribute // the key that each has exactly one of
+	ordered        bridge.Attribute // the key that each has exactly one of; "" if they cannot be ordered by one
+	blind          bool             // the keys are keyed hashes
 }
 
 // page returns what q asks for and the number of all matches.
 func (l listing[T]) page(t *tx, q bridge.Query) (page []T, total int, err error) {
-	c, err := l.match(t.dialect, q.Source, q.Where)
+	c, err := l.match(t, q.Source, q.Where)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -27,7 +28,7 @@ func (l listing[T]) page(t *tx, q bridge.Query) (page []T, total int, err error)
 			return nil, 0, err
 		}
 		if err := t.each(query, args, func(s scanner) error {
-			v, err := l.scan(s)
+			v, err := l.scan(t, s)
 			page = append(page, v)
 			return err
 		}); err != nil {
@@ -77,7 +78,7 @@ func (l listing[T]) cut(c condition, q bridge.Query) (string, []any, error) {
 			place("created, id", key) + order + limit + ")" + order, args, err
 	case by == bridge.ByID:
 		return "SELECT " + l.columns + " FROM " + l.table + " WHERE " + c.sql() + place("id") + " ORDER BY id" + down + limit, args, nil
-	case by == l.ordered:
+	case by == l.ordered: // and not ""
 		args = append(args, string(by))
 		keys := fmt.Sprintf("SELECT id AS key_id, value AS key_value FROM %s_keys WHERE source = $1 AND attribute = $%d", l.table, len(args))
 		if !q.Where.Always() {
@@ -109,7 +110,7 @@ const scanned = 256
 
 // each hands on everything that matches, in the order of creation.
 func (l listing[T]) each(t *tx, source string, where bridge.Cond, hand func([]T) error) error {
-	c, err := l.match(t.dialect, source, where)
+	c, err := l.match(t, source, where)
 	if err != nil {
 		return err
 	}
@@ -132,7 +133,7 @@ func (l listing[T]) each(t *tx, source string, where bridge.Cond, hand func([]T)
 		}
 		some := make([]T, len(part))
 		if err := t.each("SELECT "+l.columns+" FROM "+l.table+" WHERE id "+t.in("$1"), []any{t.list(part)}, func(s scanner) error {
-			v, err := l.scan(s)
+			v, err := l.scan(t, s)
 			some[at[l.id(v)]] = v
 			return err
 		}); err != nil {

@@ -2,9 +2,13 @@ package store
 
 import (
 	"context"
+	"errors"
+	"slices"
+	"strconv"
 
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/store/ledger"
+	"github.com/exeunt/exeunt/store/vault"
 )
 
 // Append adds e to the log: the leaf without its position, and beside it, to
@@ -15,6 +19,10 @@ func (t *tx) Append(e bridge.Event) error {
 	if err := t.mayWrite(); err != nil {
 		return err
 	}
+	subjects, err := t.partiesOf(&e)
+	if err != nil {
+		return err
+	}
 	body, openings, err := ledger.Body(e)
 	if err != nil {
 		return err
@@ -22,14 +30,58 @@ func (t *tx) Append(e bridge.Event) error {
 	if _, err := t.do(`INSERT INTO log_event (body) VALUES ($1)`, body); err != nil {
 		return err
 	}
-	for n, o := range openings {
-		if _, err := t.do(`INSERT INTO log_payload (event, n, role, handle, opening, payload)
-			VALUES (`+t.event+`, $1, $2, $3, $4, $5)`, n, int64(o.Role), o.Handle[:], o.R[:], filled(o.Payload)); err != nil {
+	n := -1 // of the party; only those with a payload have an opening
+	for _, o := range openings {
+		for n++; e.Parties[n].Payload == nil; n++ {
+		}
+		sealed := subjects[o.Handle].Seal(payloadPlace(e.ID, n), append(o.R[:], o.Payload...))
+		if _, err := t.do(`INSERT INTO log_payload (handle, event, n, sealed) VALUES ($1, `+t.event+`, $2, $3)`,
+			o.Handle[:], n, sealed); err != nil {
 			return err
 		}
 	}
 	t.appended = true
 	return nil
+}
+
+// partiesOf returns the keys of those of whom e says something personal. What it
+// says of whoever was erased is left out.
+func (t *tx) partiesOf(e *bridge.Event) (map[bridge.Handle]vault.Subject, error) {
+	subjects := make(map[bridge.Handle]vault.Subject, len(e.Parties))
+	e.Parties = slices.Clone(e.Parties)
+	for i, p := range e.Parties {
+		if p.Payload == nil {
+			continue
+		}
+		s, err := t.subject(p.Handle)
+		if err == errErased {
+			e.Parties[i].Payload = nil
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		subjects[p.Handle] = s
+	}
+	return subjects, nil
+}
+
+// payloadPlace is the context in which the n-th opening of an event is sealed.
+func payloadPlace(event [16]byte, n int) string {
+	return place("log_payload", string(event[:])+strconv.Itoa(n))
+}
+
+// readOpening opens what was sealed as the n-th opening of an event.
+func readOpening(s vault.Subject, event [16]byte, n int, sealed []byte) (o ledger.Opening, err error) {
+	plain, err := s.Open(payloadPlace(event, n), sealed)
+	if err != nil {
+		return o, err
+	}
+	if len(plain) < len(o.R) {
+		return o, errors.New("store: what is sealed of an event is no opening")
+	}
+	o.Payload = plain[copy(o.R[:], plain):]
+	return o, nil
 }
 
 // dirtied says that there is something to seal.
@@ -79,21 +131,48 @@ func (s *Store) events(ctx context.Context, query string, args ...any) ([]Logged
 			return err
 		}
 		for i, id := range ids {
-			if err := t.each(`SELECT n, payload FROM log_payload WHERE event = $1`, []any{id}, func(r scanner) error {
-				var (
-					n       int
-					payload []byte
-				)
-				err := r.Scan(&n, &payload)
-				if err == nil && n >= 0 && n < len(list[i].Parties) {
-					list[i].Parties[n].Payload = payload
-				}
-				return err
-			}); err != nil {
+			if err := t.payloads(&list[i].Event, id); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
 	return list, err
+}
+
+// payloads adds to an event, whose row is id, what is kept of its parties.
+func (t *tx) payloads(e *bridge.Event, id int64) error {
+	if t.store.keys == nil {
+		return nil
+	}
+	seen := map[bridge.Handle]bool{}
+	for _, p := range e.Parties {
+		if seen[p.Handle] {
+			continue
+		}
+		seen[p.Handle] = true
+		if err := t.each(`SELECT n, sealed, `+wrappedOf("log_payload")+` FROM log_payload WHERE handle = $1 AND event = $2`,
+			[]any{p.Handle[:], id}, func(r scanner) error {
+				var (
+					n              int
+					sealed, handle []byte
+					wrapped        []byte
+				)
+				if err := r.Scan(&n, &sealed, &handle, &wrapped); err != nil {
+					return err
+				}
+				subject, err := t.unwrap(p.Handle, wrapped)
+				if err != nil {
+					return err
+				}
+				o, err := readOpening(subject, e.ID, n, sealed)
+				if err == nil && n < len(e.Parties) {
+					e.Parties[n].Payload = o.Payload
+				}
+				return err
+			}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

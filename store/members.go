@@ -2,6 +2,7 @@ package store
 
 import (
 	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/store/vault"
 )
 
 // members is who is in one group.
@@ -13,9 +14,10 @@ type members struct {
 func (t *tx) Members(group string) bridge.Members { return members{t, group} }
 
 func (m members) List(after string, limit int) ([]bridge.Member, error) {
-	query := `SELECT m.member, m.is_group, coalesce(p.user_name, g.display_name, '')
+	query := `SELECT m.member, m.is_group, coalesce(g.display_name, ''), p.sealed, p.handle, k.wrapped
 		FROM members m
 		LEFT JOIN people p ON p.id = m.member
+		LEFT JOIN subject_keys k ON k.handle = p.handle
 		LEFT JOIN groups g ON g.id = m.member
 		WHERE m.group_id = $1 AND m.member > $2 ORDER BY m.member`
 	args := []any{m.group, after}
@@ -25,11 +27,32 @@ func (m members) List(after string, limit int) ([]bridge.Member, error) {
 	var list []bridge.Member
 	err := m.t.each(query, args, func(s scanner) error {
 		var v bridge.Member
-		err := s.Scan(&v.ID, &v.IsGroup, &v.Display)
+		var sealed, handle []byte
+		var wrapped []byte
+		err := s.Scan(&v.ID, &v.IsGroup, &v.Display, &sealed, &handle, &wrapped)
+		if err == nil && sealed != nil {
+			v.Display, err = m.t.nameOf(v.ID, handle, wrapped, sealed)
+		}
 		list = append(list, v)
 		return err
 	})
 	return list, err
+}
+
+// nameOf opens what is sealed of a person for the user name.
+func (t *tx) nameOf(id string, handle []byte, w vault.Wrapped, sealed []byte) (string, error) {
+	var p bridge.Person
+	copy(p.Handle[:], handle)
+	subject, err := t.unwrap(p.Handle, w)
+	if err != nil {
+		return "", err
+	}
+	plain, err := subject.Open(place("people", id), sealed)
+	if err != nil {
+		return "", err
+	}
+	err = unpackPerson(plain, &p)
+	return p.UserName, err
 }
 
 // chunk bounds how many ids one statement carries.

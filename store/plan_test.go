@@ -53,18 +53,18 @@ func TestPlans(t *testing.T) {
 			_, _, err := peopleListing.page(x, bridge.Query{Source: "hr", Limit: 10, After: &bridge.Place{Key: "1", ID: "x"}})
 			return err
 		}, "SEARCH people USING COVERING INDEX people_in_order", []string{"SCAN"}},
-		{"a page by name", func(x *tx) error {
-			_, _, err := peopleListing.page(x, bridge.Query{Source: "hr", Limit: 10, Sort: bridge.Sort{By: bridge.ByUserName}, After: &bridge.Place{Key: "a", ID: "x"}})
+		{"a page of groups by name", func(x *tx) error {
+			_, _, err := groupsListing.page(x, bridge.Query{Source: "hr", Limit: 10, Sort: bridge.Sort{By: bridge.ByDisplayName}, After: &bridge.Place{Key: "a", ID: "x"}})
 			return err
-		}, "PRIMARY KEY (source=? AND attribute=? AND (value,id)>(?,?))", []string{"SCAN people", "TEMP B-TREE"}},
+		}, "PRIMARY KEY (source=? AND attribute=? AND (value,id)>(?,?))", []string{"SCAN groups", "TEMP B-TREE"}},
 		{"the inactive", func(x *tx) error {
 			_, _, err := peopleListing.page(x, bridge.Query{Source: "hr", Limit: 10, Where: bridge.Cond{Op: bridge.Equal, By: bridge.ByActive, Value: false}})
 			return err
 		}, "people_inactive", []string{"SCAN", "people_in_order"}},
-		{"names that start so", func(x *tx) error {
-			_, _, err := peopleListing.page(x, bridge.Query{Source: "hr", Limit: 10, Where: bridge.Cond{Op: bridge.StartsWith, By: bridge.ByUserName, Value: "ad"}})
+		{"names of groups that start so", func(x *tx) error {
+			_, _, err := groupsListing.page(x, bridge.Query{Source: "hr", Limit: 10, Where: bridge.Cond{Op: bridge.StartsWith, By: bridge.ByDisplayName, Value: "ad"}})
 			return err
-		}, "PRIMARY KEY (source=? AND attribute=? AND value>? AND value<?)", []string{"SCAN", "people_in_order"}},
+		}, "PRIMARY KEY (source=? AND attribute=? AND value>? AND value<?)", []string{"SCAN", "groups_in_order"}},
 		{"the cases of somebody", func(x *tx) error {
 			_, err := x.CasesOf("hr", "p", []bridge.Key{key(bridge.ByUserName, "ada"), key(bridge.ByEmail, "a@example.org")})
 			return err

@@ -28,13 +28,14 @@ const (
 const readers = 2
 
 type sqliteEngine struct {
-	path   string
-	writer *sql.DB // one connection; River shares it
-	reader *sql.DB
-	lock   *os.File
-	texts  *rebound
-	river  *riverOn[*sql.Tx]
-	inbox  *inbox
+	path    string
+	writer  *sql.DB // one connection; River shares it
+	reader  *sql.DB
+	sweeper *sql.DB // one connection, which empties the write-ahead log
+	lock    *os.File
+	texts   *rebound
+	river   *riverOn[*sql.Tx]
+	inbox   *inbox
 	*appender
 }
 
@@ -72,6 +73,7 @@ func (s *Store) openSQLite(ctx context.Context) (err error) {
 	}
 	e.writer = e.connect(1, "rw", "_txlock=immediate", allowWriting)
 	e.reader = e.connect(readers, "rw", "_query_only=on&_txlock=deferred", allowReading)
+	e.sweeper = e.connect(1, "rw", "_busy_timeout=100", allowSweeping)
 	if err := errors.Join(e.assertPragmas(ctx, e.writer, 1), e.assertPragmas(ctx, e.reader, readers)); err != nil {
 		return err
 	}
@@ -101,9 +103,12 @@ func (s *Store) openSQLite(ctx context.Context) (err error) {
 // connect opens a pool. The pragmas stand in the name of the data source, so
 // that no connection can be without them.
 func (e *sqliteEngine) connect(conns int, mode, params string, allow authorizer) *sql.DB {
+	if !strings.Contains(params, "_busy_timeout") {
+		params += "&_busy_timeout=10000"
+	}
 	name := "file:" + (&url.URL{Path: e.path}).EscapedPath() + "?mode=" + mode + "&" + params +
 		"&_journal_mode=WAL&_synchronous=FULL&_foreign_keys=on&_secure_delete=on&_recursive_triggers=on" +
-		"&_busy_timeout=10000&_stmt_cache_size=200"
+		"&_stmt_cache_size=200"
 	if mode == "ro" {
 		name = strings.Replace(name, "&_journal_mode=WAL", "", 1) // it would be a write
 	}
@@ -242,7 +247,7 @@ func (e *sqliteEngine) close() error {
 	if e.appender != nil {
 		e.appender.close()
 	}
-	for _, db := range []*sql.DB{e.reader, e.writer} {
+	for _, db := range []*sql.DB{e.reader, e.sweeper, e.writer} {
 		if db != nil {
 			errs = append(errs, db.Close())
 		}

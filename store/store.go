@@ -12,6 +12,7 @@ import (
 
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/store/ledger"
+	"github.com/exeunt/exeunt/store/vault"
 )
 
 // Options says where everything is kept. Exactly one of Dir and URL is set.
@@ -22,6 +23,16 @@ type Options struct {
 	// ReadOnly opens what another process may be writing: no lock, no
 	// migration, no work. Update fails.
 	ReadOnly bool
+
+	// KeyFile has the keys of what is kept of people; Dir with ".keys" after it if
+	// "". It must not be where copies of the database go. Without it nothing can be
+	// read. Several nodes have the same file.
+	KeyFile string
+	Keeper  vault.Keeper  // seals the key file; nil for none
+	Epoch   time.Duration // how long its keys live; [DefaultEpoch] if 0
+	// KeeperWait is how long the keeper's own key can still be had after it was
+	// destroyed.
+	KeeperWait time.Duration
 
 	LogKey *ledger.Signer // signs checkpoints; without it there are none
 	// Kept is a signed checkpoint of this log that was kept elsewhere; nil for
@@ -40,6 +51,9 @@ type Store struct {
 	log   zerolog.Logger
 	sched scheduler // nil if read-only
 
+	keys    *vault.Keyring
+	keysErr error // why there are none, if read-only
+
 	worker atomic.Pointer[Worker] // set by Start
 	queues *queues
 
@@ -57,6 +71,9 @@ type engine interface {
 	view(ctx context.Context, s *Store, fn func(*tx) error) error
 	waiting() int    // updates that wait for their turn
 	walBytes() int64 // size of the write-ahead log; 0 if it is the server's affair
+	// scrub sees to it that nothing of what was deleted is left in files, by which
+	// trace is recognised, and returns how many bytes were searched.
+	scrub(ctx context.Context, trace []byte) (searched int64, err error)
 	close() error
 }
 
@@ -68,6 +85,9 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
+	if opts.Epoch == 0 {
+		opts.Epoch = DefaultEpoch
+	}
 	s := &Store{opts: opts, log: opts.Logger, background: background{stop: make(chan struct{})}}
 	var err error
 	if opts.Dir != "" {
@@ -75,12 +95,18 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	} else {
 		err = s.openPostgres(ctx)
 	}
+	if err == nil {
+		if err = s.openKeys(ctx); err != nil {
+			err = errors.Join(err, s.engine.close())
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	if !opts.ReadOnly {
 		s.dirtied() // the last process may have left something
 		s.background.wg.Go(s.keepLog)
+		s.background.wg.Go(s.keepEpochs)
 	}
 	return s, nil
 }

@@ -49,6 +49,8 @@ func TestSQLite(t *testing.T) {
 
 func TestPostgres(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) *store.Store {
-		return open(t, store.Options{URL: storetest.Postgres(t), LogKey: newKey(t), Logger: logger(t)})
+		opts := storetest.OnPostgres(t)
+		opts.LogKey, opts.Logger = newKey(t), logger(t)
+		return open(t, opts)
 	})
 }

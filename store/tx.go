@@ -10,6 +10,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/store/vault"
 )
 
 // session is the seam: one transaction on either database. Queries are in the
@@ -36,6 +37,8 @@ type tx struct {
 	ctx   context.Context // never cancelled: a statement cut short would undo others' work
 	store *Store
 	write bool
+
+	subjects map[bridge.Handle]vault.Subject // keys of people
 
 	keys  map[string][]bridge.Key // of people and groups, as this transaction last saw them
 	wakes []wake                  // jobs to insert with the commit

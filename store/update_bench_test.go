@@ -25,7 +25,7 @@ func BenchmarkUpdate(b *testing.B) {
 	}
 	for _, callers := range []int{1, 16, 64} {
 		b.Run(fmt.Sprintf("postgres/%d", callers), func(b *testing.B) {
-			updates(b, store.Options{URL: storetest.Postgres(b)}, callers)
+			updates(b, storetest.OnPostgres(b), callers)
 		})
 	}
 }

@@ -1,13 +1,15 @@
 package store
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/store/ledger"
+	"github.com/exeunt/exeunt/store/vault"
 )
 
 // VerifyOptions is what whoever verifies brings along.
@@ -64,32 +66,54 @@ func (t *tx) accounted() (pending int64, err error) {
 	return pending, nil
 }
 
-// openings compares the payloads beside the log with its commitments.
+// openings compares the payloads beside the log with its commitments, as far as
+// there are keys to read them.
 func (t *tx) openings() (n int64, err error) {
-	err = t.each(`SELECT l.seq, e.body, p.role, p.handle, p.opening, p.payload FROM log_payload p
-		JOIN log_leaf l ON l.event = p.event JOIN log_event e ON e.id = p.event ORDER BY p.event`, nil, func(r scanner) error {
+	if t.store.keys == nil {
+		return 0, nil
+	}
+	err = t.each(`SELECT l.seq, e.body, p.n, p.sealed, p.handle, (SELECT wrapped FROM subject_keys k WHERE k.handle = p.handle)
+		FROM log_payload p JOIN log_leaf l ON l.event = p.event JOIN log_event e ON e.id = p.event ORDER BY p.event`, nil, func(r scanner) error {
 		var (
-			seq              int64
-			role             uint8
-			body, handle, op []byte
-			o                ledger.Opening
+			seq                  int64
+			party                int
+			body, sealed, handle []byte
+			wrapped              []byte
 		)
 		if err := t.ctx.Err(); err != nil {
 			return err
 		}
-		if err := r.Scan(&seq, &body, &role, &handle, &op, &o.Payload); err != nil {
+		if err := r.Scan(&seq, &body, &party, &sealed, &handle, &wrapped); err != nil {
 			return err
 		}
-		o.Role = bridge.Role(role)
-		copy(o.Handle[:], handle)
-		copy(o.R[:], op)
-		if err := ledger.CheckOpening(ledger.Leaf(uint64(seq), body), o); err != nil {
+		if err := t.checkOpening(ledger.Leaf(uint64(seq), body), party, sealed, handle, wrapped); err != nil {
 			return &ledger.EvidenceError{Fault: ledger.FaultLeaf, At: seq, Message: "the payload kept beside the event is not what it commits to"}
 		}
 		n++
 		return nil
 	})
 	return n, err
+}
+
+func (t *tx) checkOpening(leaf []byte, party int, sealed, handle []byte, w vault.Wrapped) error {
+	l, err := ledger.ParseLeaf(leaf)
+	if err != nil {
+		return err
+	}
+	if party < 0 || party >= len(l.Parties) || !bytes.Equal(l.Parties[party].Handle[:], handle) {
+		return errors.New("store: it is of nobody in the event")
+	}
+	p := l.Parties[party]
+	subject, err := t.unwrap(p.Handle, w)
+	if err != nil {
+		return err
+	}
+	o, err := readOpening(subject, l.ID, party, sealed)
+	if err != nil {
+		return err
+	}
+	o.Role, o.Handle = p.Role, p.Handle
+	return ledger.CheckOpening(leaf, o)
 }
 
 // logSource is the log as package ledger reads it.

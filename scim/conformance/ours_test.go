@@ -54,7 +54,7 @@ func serve(t *testing.T, h http.Handler) Target {
 
 func TestOurs(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) { ours(t, store.Options{Dir: t.TempDir()}, scim.Generic) })
-	t.Run("postgres", func(t *testing.T) { ours(t, store.Options{URL: storetest.Postgres(t)}, scim.Generic) })
+	t.Run("postgres", func(t *testing.T) { ours(t, storetest.OnPostgres(t), scim.Generic) })
 	t.Run("strict", func(t *testing.T) { ours(t, store.Options{Dir: t.TempDir()}, scim.Strict) })
 }
 

@@ -179,13 +179,13 @@ func (r *running) apply(ctx context.Context, config server.Config, apps []bridge
 	r.setDialects(config)
 	r.front.Apply(config.Settings())
 	for key, changed := range map[string]bool{"listen": config.Listen != old.Listen, "data": config.Data != old.Data,
-		"database": config.Database != old.Database, "public_url": config.PublicURL != old.PublicURL, "log": config.Log != old.Log} {
+		"database": config.Database != old.Database, "public_url": config.PublicURL != old.PublicURL, "log": config.Log != old.Log, "keys": config.Keys != old.Keys} {
 		if changed {
 			stays = append(stays, key)
 		}
 	}
 	slices.Sort(stays)
-	config.Listen, config.Data, config.Database, config.PublicURL, config.Log = old.Listen, old.Data, old.Database, old.PublicURL, old.Log
+	config.Listen, config.Data, config.Database, config.PublicURL, config.Log, config.Keys = old.Listen, old.Data, old.Database, old.PublicURL, old.Log, old.Keys
 	r.config = config
 	return stays, r.noteLoaded(ctx, len(apps))
 }

@@ -243,6 +243,8 @@ func actions(t *testing.T, s *store.Store) {
 }
 
 func accounts(t *testing.T, s *store.Store) {
+	c := newCase(newPerson("ada"), start)
+	must(t, s, func(tx bridge.Tx) error { return tx.PutCase(c) })
 	l := bridge.Lane{App: "a", Person: "p"}
 	read := func() (a bridge.Account, err error) {
 		err = s.View(t.Context(), func(tx bridge.Tx) error { a, err = tx.Account(l); return err })
@@ -250,7 +252,7 @@ func accounts(t *testing.T, s *store.Store) {
 	}
 	_, err := read()
 	wantKind(t, err, bridge.KindNotFound)
-	for _, want := range []bridge.Account{{ID: "7", Login: "ada", Match: "userName"}, {ID: "8"}} {
+	for _, want := range []bridge.Account{{ID: "7", Login: "ada", Match: "userName", Case: c.ID}, {ID: "8", Case: c.ID}} {
 		must(t, s, func(tx bridge.Tx) error { return tx.PutAccount(l, want) })
 		if got, err := read(); got != want || err != nil {
 			t.Errorf("got %+v, %v", got, err)

@@ -6,9 +6,12 @@ import (
 	"encoding/hex"
 	"net/url"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/exeunt/exeunt/store"
 )
 
 // Postgres makes a database on the server that EXEUNT_TEST_POSTGRES names,
@@ -46,4 +49,10 @@ func Postgres(t testing.TB) string {
 	}
 	u.Path = "/" + name
 	return u.String()
+}
+
+// OnPostgres is how a store is opened on a database of the test's own.
+func OnPostgres(t testing.TB) store.Options {
+	t.Helper()
+	return store.Options{URL: Postgres(t), KeyFile: filepath.Join(t.TempDir(), "keys")}
 }

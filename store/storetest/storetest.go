@@ -43,6 +43,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"KeysFollowThePerson", keysFollow},
 		{"Queries", queries},
 		{"Conditions", conditions},
+		{"ConditionsOnGroups", groupConditions},
 		{"Paging", paging},
 		{"Tallies", tallies},
 		{"DeletedPeopleLeaveNothing", deletedPeople},

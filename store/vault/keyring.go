@@ -152,13 +152,22 @@ func (k *Keyring) Epoch() (number int64, begun time.Time) {
 func (k *Keyring) Oldest() int64 { return k.keys.Load().Epochs[0].Number }
 
 // BeginEpoch makes the key of a new epoch, which is the current one from now
-// on, and returns its number. Those before it are still there.
-func (k *Keyring) BeginEpoch(now time.Time) (number int64, err error) {
-	return number, k.update(func(x *keys) error {
-		number = x.Epochs[len(x.Epochs)-1].Number + 1
-		x.Epochs = append(x.Epochs, epoch{Number: number, Begun: now.UTC(), Key: newKey()})
+// on, if the current one began at least age ago and no other is ending. It returns
+// the current one, and whether it has begun just now.
+func (k *Keyring) BeginEpoch(now time.Time, age time.Duration) (number int64, begun bool, err error) {
+	due := func(list []epoch) bool { return len(list) == 1 && now.Sub(list[0].Begun) >= age }
+	if number, _ = k.Epoch(); !due(k.keys.Load().Epochs) {
+		return number, false, nil
+	}
+	err = k.update(func(x *keys) error {
+		number = x.Epochs[len(x.Epochs)-1].Number
+		if due(x.Epochs) { // nobody else has begun it meanwhile
+			number, begun = number+1, true
+			x.Epochs = append(x.Epochs, epoch{Number: number, Begun: now.UTC(), Key: newKey()})
+		}
 		return nil
 	})
+	return number, begun, err
 }
 
 // DestroyBefore destroys the keys of all epochs before the given one, which

@@ -85,8 +85,11 @@ func TestEpochs(t *testing.T) {
 	ada := bridge.NewHandle()
 	s, w := k.NewSubject(ada)
 	sealed := s.Seal("", []byte("x"))
-	if n, err := k.BeginEpoch(day.AddDate(0, 0, 7)); n != 2 || err != nil {
-		t.Fatal(n, err)
+	if n, begun, err := k.BeginEpoch(day.AddDate(0, 0, 6), 7*24*time.Hour); n != 1 || begun || err != nil {
+		t.Fatal("ended early", n, begun, err)
+	}
+	if n, begun, err := k.BeginEpoch(day.AddDate(0, 0, 7), 7*24*time.Hour); n != 2 || !begun || err != nil {
+		t.Fatal(n, begun, err)
 	}
 	w2, err := k.Rewrap(ada, w)
 	if err != nil || w.Epoch() != 1 || w2.Epoch() != 2 {
@@ -128,7 +131,7 @@ func TestDestroyedKeysAreOverwritten(t *testing.T) {
 	if err := os.Link(path, place); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := k.BeginEpoch(day); err != nil {
+	if _, _, err := k.BeginEpoch(day, 0); err != nil {
 		t.Fatal(err)
 	}
 	after, err := os.ReadFile(place)
@@ -150,7 +153,7 @@ func TestErasedAreRememberedAsLongAsCopiesCanBeRead(t *testing.T) {
 	if list := k.Erased(); len(list) != 1 || !k.IsErased(ada) || k.IsErased(bridge.NewHandle()) || !bytes.Equal(list[0].Trace, w[8:20]) {
 		t.Fatalf("%+v", list)
 	}
-	if _, err := k.BeginEpoch(day); err != nil || !k.IsErased(ada) {
+	if _, _, err := k.BeginEpoch(day, 0); err != nil || !k.IsErased(ada) {
 		t.Fatal("forgotten while a copy from before can be read", err)
 	}
 	if err := k.DestroyBefore(2); err != nil || k.IsErased(ada) {
@@ -232,7 +235,9 @@ type keeper struct {
 	down bool
 }
 
-func (k *keeper) Encrypt(_ context.Context, plain []byte) ([]byte, error) { return k.Seal("", plain), nil }
+func (k *keeper) Encrypt(_ context.Context, plain []byte) ([]byte, error) {
+	return k.Seal("", plain), nil
+}
 func (k *keeper) Decrypt(_ context.Context, sealed []byte) ([]byte, error) {
 	if k.down {
 		return nil, errors.New("no answer")
@@ -245,7 +250,7 @@ func TestKeeper(t *testing.T) {
 	k, path := ring(t, own)
 	ada := bridge.NewHandle()
 	_, w := k.NewSubject(ada)
-	if _, err := k.BeginEpoch(day); err != nil {
+	if _, _, err := k.BeginEpoch(day, 0); err != nil {
 		t.Fatal(err)
 	}
 	if err := k.NoteErased(ada, w); err != nil {

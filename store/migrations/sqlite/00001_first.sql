@@ -4,16 +4,27 @@
 --
 -- Times are microseconds since 1970 UTC; 0 is "not yet". Ids are UUIDs as text.
 
+-- The keys under which what is kept of a person is sealed, themselves wrapped by
+-- the key of an epoch, which is not in here. The person with the zero handle is
+-- the installation. What is called sealed in other tables is sealed under them.
+CREATE TABLE subject_keys (
+    handle  BLOB PRIMARY KEY CHECK (length(handle) = 16),
+    person  TEXT NOT NULL, -- whose it is, while that is known; else ''
+    wrapped BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Whose key was destroyed. They never get another.
+CREATE TABLE tombstones (
+    handle BLOB PRIMARY KEY CHECK (length(handle) = 16),
+    erased INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE people (
     id           TEXT NOT NULL PRIMARY KEY,
     source       TEXT NOT NULL,
     handle       BLOB NOT NULL CHECK (length(handle) = 16),
-    user_name    TEXT NOT NULL,
-    external_id  TEXT NOT NULL,
-    display_name TEXT NOT NULL,
-    emails       TEXT NOT NULL, -- JSON array
     active       INTEGER NOT NULL,
-    resource     BLOB NOT NULL,
+    sealed       BLOB NOT NULL, -- names, addresses, the resource
     version      INTEGER NOT NULL,
     created      INTEGER NOT NULL,
     modified     INTEGER NOT NULL
@@ -21,11 +32,11 @@ CREATE TABLE people (
 CREATE INDEX people_in_order ON people (source, created, id);
 CREATE INDEX people_inactive ON people (source, created, id) WHERE active = false;
 
--- What people are looked up by: one row a value, normalised.
+-- What people are looked up by: one row a value, normalised, as a keyed hash.
 CREATE TABLE people_keys (
     source    TEXT NOT NULL,
     attribute TEXT NOT NULL,
-    value     TEXT NOT NULL,
+    value     BLOB NOT NULL,
     id        TEXT NOT NULL REFERENCES people ON DELETE CASCADE,
     PRIMARY KEY (source, attribute, value, id)
 ) STRICT, WITHOUT ROWID;
@@ -75,7 +86,7 @@ CREATE TABLE cases (
     source     TEXT NOT NULL,
     person     TEXT NOT NULL,
     handle     BLOB NOT NULL CHECK (length(handle) = 16),
-    who        TEXT NOT NULL, -- JSON
+    sealed     BLOB NOT NULL, -- who it is, as JSON; empty if they were erased
     "trigger"  TEXT NOT NULL,
     state      TEXT NOT NULL,
     ordered_by TEXT NOT NULL, -- JSON
@@ -86,17 +97,19 @@ CREATE TABLE cases (
 ) STRICT;
 CREATE INDEX cases_in_order ON cases (opened, id);
 CREATE INDEX cases_by_state ON cases (state, opened, id);
+CREATE INDEX cases_by_handle ON cases (handle);
 CREATE INDEX cases_of ON cases (source, person) WHERE returned = 0;
 
--- By what somebody who was deleted is recognised when they come back under a
--- new id.
+-- By what, as a keyed hash, somebody who was deleted is recognised when they come
+-- back under a new id.
 CREATE TABLE gone_keys (
     source    TEXT NOT NULL,
     attribute TEXT NOT NULL,
-    value     TEXT NOT NULL,
+    value     BLOB NOT NULL,
     person    TEXT NOT NULL,
     PRIMARY KEY (source, attribute, value, person)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX gone_keys_of ON gone_keys (person);
 
 CREATE TABLE actions (
     seq      INTEGER PRIMARY KEY,
@@ -113,8 +126,7 @@ CREATE TABLE actions (
     begun    INTEGER NOT NULL,
     checks   INTEGER NOT NULL,
     problem  TEXT NOT NULL,
-    done     TEXT NOT NULL, -- JSON
-    checked  TEXT NOT NULL, -- JSON
+    sealed   BLOB NOT NULL, -- receipts, as JSON; empty if there are none
     settled  INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX actions_of_case ON actions (case_id);
@@ -124,9 +136,7 @@ CREATE INDEX actions_by_state ON actions (app, state, due);
 CREATE TABLE accounts (
     app        TEXT NOT NULL,
     person     TEXT NOT NULL,
-    id         TEXT NOT NULL,
-    login      TEXT NOT NULL,
-    matched_by TEXT NOT NULL,
+    sealed     BLOB NOT NULL, -- JSON
     case_id    TEXT NOT NULL, -- that it was last found for
     PRIMARY KEY (app, person)
 ) STRICT, WITHOUT ROWID;
@@ -173,13 +183,11 @@ CREATE INDEX log_event_request ON log_event (substr(body, 27, 16));
 
 -- Personal data of events: outside the log, and destroyed without touching it.
 CREATE TABLE log_payload (
-    event   INTEGER NOT NULL REFERENCES log_event,
-    n       INTEGER NOT NULL, -- position among the event's parties
-    role    INTEGER NOT NULL,
-    handle  BLOB NOT NULL CHECK (length(handle) = 16),
-    opening BLOB NOT NULL CHECK (length(opening) = 64),
-    payload BLOB NOT NULL,
-    PRIMARY KEY (event, n)
+    handle BLOB NOT NULL CHECK (length(handle) = 16),
+    event  INTEGER NOT NULL REFERENCES log_event,
+    n      INTEGER NOT NULL, -- position among the event's parties
+    sealed BLOB NOT NULL, -- what the leaf's commitment is opened with, and the payload
+    PRIMARY KEY (handle, event, n)
 ) STRICT, WITHOUT ROWID;
 
 -- Every event waits for its place from the moment it is written.

@@ -1,0 +1,197 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/store/vault"
+)
+
+// Shred destroys what is kept of a person; see [bridge.Forgetting]. In this order:
+// the key file notes the handle, so that no old copy that is put back brings them
+// back; key and sealed data are overwritten and deleted; the write-ahead log, which
+// still has them, is truncated; and all files are searched for the key.
+//
+// On PostgreSQL nothing is searched: its files are not ours to read, and what was
+// deleted may stay in them until the epoch's key is destroyed, which makes it
+// unreadable there as in backups.
+func (s *Store) Shred(ctx context.Context, h bridge.Handle) (bridge.Shredded, error) {
+	if h == everybody {
+		return bridge.Shredded{}, bridge.Errorf(bridge.KindInvalid, "the installation cannot be erased")
+	}
+	if s.opts.ReadOnly {
+		return bridge.Shredded{}, errReadOnlyStore
+	}
+	var wrapped []byte
+	err := s.engine.view(ctx, s, func(t *tx) error {
+		return t.get("key", `SELECT wrapped FROM subject_keys WHERE handle = $1`, []any{h[:]}, &wrapped)
+	})
+	if err != nil && !bridge.IsKind(err, bridge.KindNotFound) {
+		return bridge.Shredded{}, err
+	}
+	if err := s.keys.NoteErased(h, wrapped); err != nil {
+		return bridge.Shredded{}, err
+	}
+	if err := s.update(ctx, func(t *tx) error { return t.forget(h) }); err != nil {
+		return bridge.Shredded{}, err
+	}
+	epoch, begun := s.keys.Epoch()
+	shredded := bridge.Shredded{Epoch: epoch, Horizon: begun.Add(s.opts.Epoch + s.opts.KeeperWait)}
+	if wrapped != nil {
+		sum := sha256.Sum256(wrapped)
+		shredded.Key = hex.EncodeToString(sum[:8])
+	}
+	trace := vault.Wrapped(wrapped).Trace()
+	for _, e := range s.keys.Erased() { // it may have been deleted by an attempt that was cut short
+		if e.Handle == h && trace == nil {
+			trace = e.Trace
+		}
+	}
+	shredded.Scanned, err = s.engine.scrub(ctx, trace)
+	return shredded, err
+}
+
+// OldestEpoch is the number of the oldest key epoch; see [bridge.Forgetting].
+func (s *Store) OldestEpoch() int64 { return s.keys.Oldest() }
+
+// forget deletes everything that was sealed under somebody's key, and the key.
+func (t *tx) forget(h bridge.Handle) error {
+	var person string
+	err := t.get("key", `SELECT person FROM subject_keys WHERE handle = $1`, []any{h[:]}, &person)
+	if err != nil && !bridge.IsKind(err, bridge.KindNotFound) {
+		return err
+	}
+	delete(t.subjects, h)
+	if person != "" {
+		if err := t.DeletePerson(person, nil); err != nil && !bridge.IsKind(err, bridge.KindNotFound) {
+			return err
+		}
+		if _, err := t.do(`DELETE FROM gone_keys WHERE person = $1`, person); err != nil {
+			return err
+		}
+	}
+	const theirs = `(SELECT id FROM cases WHERE handle = $1)`
+	for _, query := range []string{
+		`UPDATE subject_keys SET wrapped = $2 WHERE handle = $1`,
+		`UPDATE cases SET sealed = $2 WHERE handle = $1`,
+		`UPDATE actions SET sealed = $2 WHERE case_id IN ` + theirs,
+	} {
+		if _, err := t.do(query, h[:], []byte{}); err != nil {
+			return err
+		}
+	}
+	for _, query := range []string{
+		`DELETE FROM accounts WHERE (app, person) IN (SELECT app, person FROM actions WHERE case_id IN ` + theirs + `)`,
+		`DELETE FROM log_payload WHERE handle = $1`,
+		`DELETE FROM subject_keys WHERE handle = $1`,
+	} {
+		if _, err := t.do(query, h[:]); err != nil {
+			return err
+		}
+	}
+	_, err = t.do(`INSERT INTO tombstones (handle, erased) VALUES ($1, $2) ON CONFLICT DO NOTHING`, h[:], micros(t.store.now()))
+	return err
+}
+
+const (
+	// sweepFor bounds how long one attempt waits for readers of the old state.
+	sweepFor = 5 * time.Second
+	sweepGap = 20 * time.Millisecond
+)
+
+// errNotGone says that old pages are still in use; whoever reads them will end.
+var errNotGone = bridge.Errorf(bridge.KindBusy, "what was deleted is still in a file that somebody reads; try again")
+
+// scrub truncates the write-ahead log and searches all files in the directory.
+func (e *sqliteEngine) scrub(ctx context.Context, trace []byte) (searched int64, err error) {
+	if err := e.truncate(ctx); err != nil {
+		return 0, err
+	}
+	found, searched, err := search(filepath.Dir(e.path), trace)
+	if err == nil && found {
+		err = errNotGone
+	}
+	return searched, err
+}
+
+// truncate brings everything from the write-ahead log into the database and
+// empties it. With an open reader the pragma fails without an error: only its
+// first column says so.
+func (e *sqliteEngine) truncate(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, sweepFor)
+	defer cancel()
+	tick := time.NewTicker(sweepGap)
+	defer tick.Stop()
+	for {
+		var busy, frames, moved int
+		if err := e.sweeper.QueryRowContext(context.WithoutCancel(ctx), `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &frames, &moved); err != nil {
+			return err
+		}
+		if busy == 0 && frames <= 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errNotGone
+		case <-tick.C:
+		}
+	}
+}
+
+// search looks for what in every file under dir.
+func search(dir string, what []byte) (found bool, searched int64, err error) {
+	if len(what) == 0 {
+		return false, 0, nil
+	}
+	buffer := make([]byte, 1<<20)
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // a temporary file that has gone meanwhile
+			return nil
+		case err != nil || found || !d.Type().IsRegular():
+			return err
+		}
+		hit, n, err := searchFile(path, what, buffer)
+		found, searched = found || hit, searched+n
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	})
+	return found, searched, err
+}
+
+func searchFile(path string, what, buffer []byte) (found bool, searched int64, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return false, 0, err
+	}
+	defer f.Close()
+	kept := 0 // from the end of the last part: it may begin there
+	for {
+		n, err := io.ReadFull(f, buffer[kept:])
+		searched += int64(n)
+		if bytes.Contains(buffer[:kept+n], what) {
+			return true, searched, nil
+		}
+		switch {
+		case err == io.EOF || err == io.ErrUnexpectedEOF:
+			return false, searched, nil
+		case err != nil:
+			return false, searched, err
+		}
+		kept = copy(buffer, buffer[len(buffer)-len(what)+1:])
+	}
+}
+
+// scrub: the files are PostgreSQL's.
+func (e *postgresEngine) scrub(context.Context, []byte) (int64, error) { return 0, nil }
