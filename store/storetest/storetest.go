@@ -9,6 +9,7 @@
 //	lanes.go      whose turn it is; lanes under load
 //	stops.go      stopping in two stages; River's console
 //	log.go        the log: appended, sealed, signed, verified, guarded
+//	forgetting.go subject keys: sealed under, wrapped anew, destroyed
 package storetest
 
 import (
@@ -71,6 +72,8 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"LogSealsInOrder", logSeals},
 		{"LogSealsWhileOthersAppend", logSealsConcurrently},
 		{"Checkpoints", checkpoints},
+		{"Forgetting", forgetting},
+		{"KeyEpochs", epochs},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
 	}
