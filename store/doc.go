@@ -26,6 +26,10 @@
 //	queues.go      which apps' queues are worked here, and ownership
 //	reconcile.go   every lane with something to do has a job
 //
+//	sealing.go     what is kept of people, sealed and opened; the key file
+//	epochs.go      subject keys, wrapped anew as key epochs end
+//	shred.go       whoever is to be forgotten: key and data destroyed, files searched
+//
 //	log.go         events, appended
 //	seal.go        pending events get their place in the tree
 //	checkpoint.go  the tree's size and root, signed

@@ -61,6 +61,24 @@ func (s *Store) openKeys(ctx context.Context) (err error) {
 	} else if err != nil {
 		return fmt.Errorf("%s is not the key file of this database, or an old copy of it", path)
 	}
+	return s.forgetAgain(ctx)
+}
+
+// forgetAgain forgets whoever the key file says was erased, and the database does
+// not know of: it is an older copy, put back.
+func (s *Store) forgetAgain(ctx context.Context) error {
+	for _, e := range s.keys.Erased() {
+		err := s.engine.view(ctx, s, func(t *tx) error {
+			var n int
+			return t.get("tombstone", `SELECT 1 FROM tombstones WHERE handle = $1`, []any{e.Handle[:]}, &n)
+		})
+		if bridge.IsKind(err, bridge.KindNotFound) {
+			_, err = s.Shred(ctx, e.Handle)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -10,6 +10,7 @@
 //	stops.go      stopping in two stages; River's console
 //	log.go        the log: appended, sealed, signed, verified, guarded
 //	evidence.go   certificates and surveys read out of it
+//	forgetting.go subject keys: sealed under, wrapped anew, destroyed
 package storetest
 
 import (
@@ -74,6 +75,8 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"Checkpoints", checkpoints},
 		{"Certificates", certificates},
 		{"Populations", populations},
+		{"Forgetting", forgetting},
+		{"KeyEpochs", epochs},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
 	}
