@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -169,7 +170,7 @@ func TestArchive(t *testing.T) {
 		t.Errorf("with another log's key: %v", err)
 	}
 	var input *ledger.InputError
-	for what, list := range map[string][]string{"a file more": append(names, "x"), "a file less": names[1:], "a file twice": append(names, names[0])} {
+	for what, list := range map[string][]string{"a file more": append(slices.Clone(names), "x"), "a file less": names[1:], "a file twice": append(slices.Clone(names), names[0])} {
 		if _, err := verify(rezip(t, list, text), key); !errors.As(err, &input) {
 			t.Errorf("%s: %v", what, err)
 		}

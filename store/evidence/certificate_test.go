@@ -211,7 +211,7 @@ func TestCameBack(t *testing.T) {
 	j.add(grace, 3*time.Second, bridge.PersonCameBack, bridge.Facts{Source: "hr", Case: grace, State: "closed", Count: 1})
 	j.act(grace, 4*time.Second, bridge.ActionDone, "wiki", bridge.Lock, bridge.ActionDropped, "late", 1, 200)
 	d := j.certify(grace).Departure
-	if d.Returned == nil || d.State != bridge.CaseClosed || d.Targets[0].Restored != nil || d.Targets[1].Access != AccessKept {
+	if d.Returned == nil || d.State != bridge.CaseClosed || d.Targets[0].Restored != nil || d.Targets[1].Access != AccessKept || d.Targets[1].Actions[0].Settled == nil {
 		t.Errorf("%+v", d)
 	}
 	j.act(grace, 5*time.Second, bridge.RestoreAccepted, "crm", bridge.Restore, bridge.ActionWaiting, "", 0, 0)

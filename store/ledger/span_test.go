@@ -71,6 +71,16 @@ func TestSpan(t *testing.T) {
 			}
 		}
 	}
+	// A leaf that says it stands elsewhere is refused, although it was signed there.
+	log.leaves[4] = Leaf(5, testBody(t, 4))
+	log.rebuild()
+	proof, err := ProveSpan(most, 3, 6, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if CheckSpan(Checkpoint{Size: most, Root: log.root(t, most)}, proof, hand(log.leaves[3:6])) == nil {
+		t.Error("a leaf with another position is accepted")
+	}
 	for _, bad := range [][3]int64{{5, -1, 2}, {5, 2, 2}, {5, 3, 6}, {maxSize, 0, 1}} {
 		if _, err := ProveSpan(bad[0], bad[1], bad[2], log); err == nil {
 			t.Errorf("%v is proven", bad)
