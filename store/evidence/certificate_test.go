@@ -145,7 +145,7 @@ func TestCertify(t *testing.T) {
 	}
 	got := map[string]string{}
 	for _, target := range d.Targets {
-		got[target.App] = string(target.Access) + " " + millis(target.After)
+		got[target.App] = string(target.Access) + " " + took(target.Shut.Sub(d.Received))
 	}
 	if want := map[string]string{"badge": "unproven 3 h", "crm": "proven 8 s", "payroll": "nobody 10 ms", "wiki": "proven 60 ms"}; !cmp.Equal(got, want) {
 		t.Error(cmp.Diff(want, got))

@@ -25,8 +25,8 @@ var pageText string
 // it has no scripts and loads nothing.
 func Page(w io.Writer, c Certificate, r Reader) error {
 	t, err := template.New("page").Funcs(template.FuncMap{
-		"stamp": stamp, "took": took, "millis": millis, "effect": func(e bridge.Effect) string { return effectWords[e] },
-		"state": func(s bridge.ActionState) string { return stateWords[s] }, "access": func(a Access) string { return accessWords[a] },
+		"stamp": stamp, "took": took, "effect": func(e bridge.Effect) string { return effectWords[e] },
+		"state":    func(s bridge.ActionState) string { return stateWords[s] },
 		"readback": func(b ReadBack) string { return readBackWords[b] }, "gap": gapWords, "mark": markOf, "date": date,
 		"due": due, "trigger": triggerWords, "by": byWords,
 	}).Parse(pageText)
@@ -122,6 +122,24 @@ func (s sheet) Figures() (f []figure) {
 }
 
 type figure struct{ Name, Value string }
+
+// Ended is after what time the app was shut, or all that was asked for ended if
+// that was something else; else why not.
+func (s sheet) Ended(t Target) string {
+	if t.After != nil {
+		return took(time.Duration(*t.After) * time.Millisecond)
+	}
+	var last time.Time
+	for _, a := range t.Actions {
+		if a.Settled == nil || t.Access != AccessUnasked {
+			return accessWords[t.Access]
+		}
+		if a.Settled.After(last) {
+			last = *a.Settled
+		}
+	}
+	return took(last.Sub(s.Departure.Received))
+}
 
 // Within says how a target stands against the SLA; "" if that is not measured.
 func (s sheet) Within(t Target) string {
@@ -248,13 +266,6 @@ func due(s string) string {
 		return t.UTC().Format("2 January 2006, 15:04 UTC")
 	}
 	return s
-}
-
-func millis(ms *int64) string {
-	if ms == nil {
-		return "–"
-	}
-	return took(time.Duration(*ms) * time.Millisecond)
 }
 
 // took is a duration as people say it, with two units at most.

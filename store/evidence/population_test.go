@@ -31,7 +31,7 @@ func survey(t *testing.T, j *journal, p Period, from, to int) (Survey, error) {
 // quarter has four departures: one before the period, two in it, one after; and
 // the second is closed long after the period's end.
 func quarter(t *testing.T) (*journal, Period) {
-	const day = 24 * time.Hour
+
 	before, late, after := "0199c1d2-0000-7000-8000-0000000000a1", "0199c1d2-0000-7000-8000-0000000000a2", "0199c1d2-0000-7000-8000-0000000000a3"
 	j := &journal{t: t}
 	j.add("", -2*day, bridge.PersonCreated, bridge.Facts{Source: "hr"})
