@@ -44,6 +44,8 @@ type Options struct {
 	Sign     func(context.Context) ([]byte, error)
 	LogKey   string // the log's public key
 	Evidence Evidence
+	// EndEpoch ends the current key epoch, and returns the number of the new one.
+	EndEpoch func(context.Context) (int64, error)
 	Ready    []Readiness
 	GiveUp   time.Duration    // how long a SCIM request may take; 0 for 55 seconds
 	Now      func() time.Time // nil for time.Now
@@ -152,6 +154,7 @@ func (s *Server) routes() {
 	guarded.POST("/v1/cases/:id/restore", s.restoreCase)
 	guarded.GET("/v1/log/checkpoint", func(c echo.Context) error { return answerNote(c, s.Checkpoint) })
 	guarded.POST("/v1/log/checkpoint", func(c echo.Context) error { return answerNote(c, s.Sign) })
+	guarded.POST("/v1/keys/epoch", s.endEpoch)
 	guarded.GET("/v1/tokens", s.listTokens)
 	guarded.POST("/v1/tokens", s.issueToken)
 	guarded.DELETE("/v1/tokens/:id", s.revokeToken)

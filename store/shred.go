@@ -45,7 +45,7 @@ func (s *Store) Shred(ctx context.Context, h bridge.Handle) (bridge.Shredded, er
 		return bridge.Shredded{}, err
 	}
 	epoch, begun := s.keys.Epoch()
-	shredded := bridge.Shredded{Epoch: epoch, Horizon: begun.Add(s.opts.Epoch + s.opts.KeeperWait)}
+	shredded := bridge.Shredded{Epoch: epoch, Horizon: begun.Add(s.opts.Epoch + s.opts.Linger)}
 	if wrapped != nil {
 		sum := sha256.Sum256(wrapped)
 		shredded.Key = hex.EncodeToString(sum[:8])
