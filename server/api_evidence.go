@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -16,9 +17,11 @@ import (
 
 // Evidence makes certificates and surveys of what the log says; *store.Store has it.
 type Evidence interface {
-	// Certify returns the certificate of a case or erasure, and its leaves;
-	// KindNotFound if the log has nothing of it.
-	Certify(ctx context.Context, id string, at store.Signed) (evidence.Certificate, [][]byte, error)
+	// Certify returns the certificate of a case or erasure; KindNotFound if the
+	// log has nothing of it.
+	Certify(ctx context.Context, id string, at store.Signed) (evidence.Certificate, error)
+	// WriteCertificate writes it with all that it takes to verify it.
+	WriteCertificate(ctx context.Context, w io.Writer, id string, at store.Signed) (evidence.Certificate, error)
 	// WritePopulation writes the archive of all departures of a period.
 	WritePopulation(ctx context.Context, w io.Writer, p evidence.Period, at store.Signed) (evidence.Survey, error)
 }
@@ -58,13 +61,17 @@ func (s *Server) certifyCase(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	cert, leaves, err := s.Evidence.Certify(c.Request().Context(), id, at)
+	if !wantsPage(c.Request()) {
+		var bundle bytes.Buffer
+		if _, err := s.Evidence.WriteCertificate(c.Request().Context(), &bundle, id, at); err != nil {
+			return err
+		}
+		attach(c, "certificate-"+id+".zip")
+		return c.Blob(http.StatusOK, "application/zip", bundle.Bytes())
+	}
+	cert, err := s.Evidence.Certify(c.Request().Context(), id, at)
 	if err != nil {
 		return err
-	}
-	if !wantsPage(c.Request()) {
-		_ = leaves
-		return echo.ErrNotFound
 	}
 	if named {
 		if err := s.Store.View(c.Request().Context(), func(tx bridge.Tx) error {

@@ -72,6 +72,22 @@ func TestCertificatePage(t *testing.T) {
 	}
 }
 
+func TestCertificateBundle(t *testing.T) {
+	f := notarised(t)
+	id := f.departure(t, "grace@example.com")
+	res, body := f.ask(t, "GET", "/v1/cases/"+id+"/certificate", "", "Authorization", "Bearer "+adminText)
+	if res.StatusCode != 200 || res.Header.Get("Content-Type") != "application/zip" {
+		t.Fatalf("%d %v", res.StatusCode, res.Header)
+	}
+	z, err := zip.NewReader(strings.NewReader(body), int64(len(body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, _, err := evidence.VerifyBundle(z, f.LogKey); err != nil || c.Departure.Case != id || c.Issue != evidence.Interim {
+		t.Errorf("%v, %v", c, err)
+	}
+}
+
 func TestPopulation(t *testing.T) {
 	f := notarised(t)
 	first, second := f.departure(t, "grace@example.com"), f.departure(t, "ada@example.com")

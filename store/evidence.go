@@ -34,10 +34,24 @@ func OpenSigned(note []byte, verifierKey string) (Signed, error) {
 }
 
 // Certify returns the certificate of a case or an erasure, as the log stood at
-// a checkpoint, and the leaves that it was read out of, by position. KindBusy
-// while an event of it is not under that checkpoint yet, and KindNotFound if the
-// log has nothing of it.
-func (s *Store) Certify(ctx context.Context, id string, at Signed) (evidence.Certificate, [][]byte, error) {
+// a checkpoint. KindBusy while an event of it is not under that checkpoint yet,
+// and KindNotFound if the log has nothing of it.
+func (s *Store) Certify(ctx context.Context, id string, at Signed) (evidence.Certificate, error) {
+	cert, _, err := s.certify(ctx, id, at)
+	return cert, err
+}
+
+// WriteCertificate writes the bundle of the certificate that [Store.Certify] returns.
+func (s *Store) WriteCertificate(ctx context.Context, w io.Writer, id string, at Signed) (evidence.Certificate, error) {
+	cert, leaves, err := s.certify(ctx, id, at)
+	if err != nil {
+		return cert, err
+	}
+	return cert, s.engine.view(ctx, s, func(t *tx) error { return evidence.WriteBundle(w, cert, leaves, at.Note, nodes{t}) })
+}
+
+// certify also returns the leaves that the certificate was read out of, by position.
+func (s *Store) certify(ctx context.Context, id string, at Signed) (evidence.Certificate, [][]byte, error) {
 	var (
 		leaves [][]byte
 		parsed []ledger.ParsedLeaf

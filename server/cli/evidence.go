@@ -103,7 +103,7 @@ page for people, with the timeline drawn, that prints well. Neither says who it 
 			if reader.SLA, err = slaOf(config, sla); err != nil {
 				return err
 			}
-			cert, leaves, err := s.Certify(c.Context(), args[0], at)
+			cert, err := s.Certify(c.Context(), args[0], at)
 			switch {
 			case bridge.IsKind(err, bridge.KindNotFound):
 				return failf("the log has no case %q; exeunt case list lists all", plain(args[0]))
@@ -122,8 +122,8 @@ page for people, with the timeline drawn, that prints well. Neither says who it 
 				if page {
 					return evidence.Page(w, cert, reader)
 				}
-				_ = leaves
-				return nil
+				_, err := s.WriteCertificate(c.Context(), w, args[0], at)
+				return err
 			}); err != nil {
 				return failf("the certificate could not be written: %w", err)
 			}

@@ -17,8 +17,8 @@ import (
 	"github.com/exeunt/exeunt/store/ledger"
 )
 
-// written is the archive of a period of a journal, and the key that it verifies with.
-func written(t testing.TB, j *journal, p Period) (archive []byte, key string) {
+// sign signs the log as a journal has it.
+func (j *journal) sign(t testing.TB) (c ledger.Checkpoint, note []byte, key string, hashes tlog.HashReader) {
 	t.Helper()
 	secret, key, err := ledger.NewKey("exeunt/test")
 	if err != nil {
@@ -29,24 +29,30 @@ func written(t testing.TB, j *journal, p Period) (archive []byte, key string) {
 		t.Fatal(err)
 	}
 	var tree ledger.Frontier
-	var hashes []tlog.Hash
+	var all []tlog.Hash
 	for _, leaf := range j.raw {
-		hashes = tree.Append(hashes, leaf)
+		all = tree.Append(all, leaf)
 	}
-	note, err := signer.Sign(tree.Size(), tree.Root())
-	if err != nil {
+	if note, err = signer.Sign(tree.Size(), tree.Root()); err != nil {
 		t.Fatal(err)
 	}
-	var b bytes.Buffer
-	if _, err := WriteArchive(&b, p, Stretch{
-		Checkpoint: ledger.Checkpoint{Origin: "exeunt/test", Size: tree.Size(), Root: tree.Root()}, Note: note, First: 2,
-		Leaves: func(from int64) ([][]byte, error) { return j.raw[from:min(int(from)+5, len(j.raw))], nil },
-		Hashes: tlog.HashReaderFunc(func(indexes []int64) (list []tlog.Hash, err error) {
+	return ledger.Checkpoint{Origin: "exeunt/test", Size: tree.Size(), Root: tree.Root()}, note, key,
+		tlog.HashReaderFunc(func(indexes []int64) (list []tlog.Hash, err error) {
 			for _, i := range indexes {
-				list = append(list, hashes[i])
+				list = append(list, all[i])
 			}
 			return list, nil
-		}),
+		})
+}
+
+// written is the archive of a period of a journal, and the key that it verifies with.
+func written(t testing.TB, j *journal, p Period) (archive []byte, key string) {
+	t.Helper()
+	c, note, key, hashes := j.sign(t)
+	var b bytes.Buffer
+	if _, err := WriteArchive(&b, p, Stretch{
+		Checkpoint: c, Note: note, First: 2, Hashes: hashes,
+		Leaves: func(from int64) ([][]byte, error) { return j.raw[from:min(int(from)+5, len(j.raw))], nil },
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@
 //	erasure.go      the leaves of an erasure become an Erasure
 //	access.go       whether and when an app was shut; what is not proven
 //	population.go   Survey: all departures of a period, none left out
+//	bundle.go       a certificate with its proofs, written and verified
 //	archive.go      a survey with the leaves around its period, written and verified
 //	controls.go     what a departure shows for the controls of audit frameworks
 //	ask.go          days and SLAs as people write them

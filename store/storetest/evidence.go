@@ -11,7 +11,6 @@ import (
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/store"
 	"github.com/exeunt/exeunt/store/evidence"
-	"github.com/exeunt/exeunt/store/ledger"
 )
 
 // said appends an event of a case, some time after start.
@@ -39,29 +38,40 @@ func signed(t *testing.T, s *store.Store) store.Signed {
 	return at
 }
 
+func unzip(t *testing.T, b *bytes.Buffer) *zip.Reader {
+	t.Helper()
+	z, err := zip.NewReader(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z
+}
+
 func certificates(t *testing.T, s *store.Store) {
 	ctx := t.Context()
 	grace, alan := uuid.NewString(), uuid.NewString()
 	said(t, s, alan, -time.Minute, bridge.CaseOpened, bridge.CaseOpen)
 	at := signed(t, s)
 	said(t, s, grace, 0, bridge.CaseOpened, bridge.CaseOpen)
-	if _, _, err := s.Certify(ctx, grace, at); !bridge.IsKind(err, bridge.KindBusy) {
+	if _, err := s.Certify(ctx, grace, at); !bridge.IsKind(err, bridge.KindBusy) {
 		t.Errorf("what is not signed yet: %v", err)
 	}
 	said(t, s, alan, time.Minute, bridge.CaseSettled, bridge.CaseClosed)
 	said(t, s, grace, 2*time.Minute, bridge.CaseSettled, bridge.CaseClosed)
 	at = signed(t, s)
-	c, leaves, err := s.Certify(ctx, grace, at)
-	if err != nil || c.Departure.Case != grace || c.Departure.State != bridge.CaseClosed || len(leaves) != 2 || c.Log.Size != at.Size {
-		t.Fatalf("%+v, %v", c, err)
+	var b bytes.Buffer
+	if _, err := s.WriteCertificate(ctx, &b, grace, at); err != nil {
+		t.Fatal(err)
 	}
-	for i, seq := range []uint64{1, 3} {
-		if l, err := ledger.ParseLeaf(leaves[i]); err != nil || l.Seq != seq {
-			t.Errorf("leaf %d stands at %d, %v", i, l.Seq, err)
-		}
+	c, signed, err := evidence.VerifyBundle(unzip(t, &b), s.VerifierKey())
+	if err != nil || signed != at.Checkpoint {
+		t.Fatal(err)
+	}
+	if d := c.Departure; d.Case != grace || d.State != bridge.CaseClosed || len(c.Events) != 2 || c.Events[0].Seq != 1 || c.Events[1].Seq != 3 {
+		t.Errorf("%+v", c)
 	}
 	for _, unknown := range []string{uuid.NewString(), uuid.Nil.String(), "x", ""} {
-		if _, _, err := s.Certify(ctx, unknown, at); !bridge.IsKind(err, bridge.KindNotFound) {
+		if _, err := s.Certify(ctx, unknown, at); !bridge.IsKind(err, bridge.KindNotFound) {
 			t.Errorf("%q: %v", unknown, err)
 		}
 	}
@@ -99,11 +109,7 @@ func populations(t *testing.T, s *store.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	z, err := zip.NewReader(bytes.NewReader(b.Bytes()), int64(b.Len()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	v, c, err := evidence.VerifyArchive(z, s.VerifierKey())
+	v, c, err := evidence.VerifyArchive(unzip(t, &b), s.VerifierKey())
 	if err != nil || c != at.Checkpoint || v.String() != found.String() {
 		t.Fatalf("%+v, %v", v, err)
 	}
