@@ -35,10 +35,10 @@ func (s *Server) signed(ctx context.Context) (store.Signed, error) {
 	return store.OpenSigned(note, s.LogKey)
 }
 
-// certifyCase answers GET /v1/cases/{id}/certificate: the bundle, which is a zip;
+// certify answers GET /v1/cases/{id}/certificate, and the same of erasures: the bundle, which is a zip;
 // or for browsers, which accept text/html, the page for people. The page may say
 // the person's name (?named=true), and hold the times against an SLA (?sla=4h).
-func (s *Server) certifyCase(c echo.Context) error {
+func (s *Server) certify(c echo.Context) error {
 	id, err := caseID(c)
 	if err != nil {
 		return err
@@ -73,9 +73,9 @@ func (s *Server) certifyCase(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if named {
+	if named && cert.Departure != nil {
 		if err := s.Store.View(c.Request().Context(), func(tx bridge.Tx) error {
-			reader.Name, err = NameOf(tx, id)
+			reader.Name, err = NameOf(tx, cert.Departure.Case)
 			return err
 		}); err != nil {
 			return err

@@ -46,6 +46,7 @@ func notarised(t *testing.T) *front {
 func TestCertificatePage(t *testing.T) {
 	f := notarised(t)
 	id := f.departure(t, "grace@example.com")
+	var handle bridge.Handle
 	browser := []string{"Authorization", "Bearer " + adminText, "Accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
 	res, page := f.ask(t, "GET", "/v1/cases/"+id+"/certificate", "", browser...)
 	if res.StatusCode != 200 || !strings.Contains(page, id) || strings.Contains(page, "grace") {
@@ -56,6 +57,19 @@ func TestCertificatePage(t *testing.T) {
 	}
 	if _, page := f.ask(t, "GET", "/v1/cases/"+id+"/certificate?named=true&sla=fedramp-high", "", browser...); !strings.Contains(page, "grace@example.com") {
 		t.Error("the page was to say the name")
+	}
+	if err := f.store.View(t.Context(), func(tx bridge.Tx) error {
+		found, err := tx.Case(id)
+		handle = found.Handle
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.store.Shred(t.Context(), handle); err != nil {
+		t.Fatal(err)
+	}
+	if res, page := f.ask(t, "GET", "/v1/cases/"+id+"/certificate?named=true", "", browser...); res.StatusCode != 200 || strings.Contains(page, "grace") {
+		t.Errorf("of somebody who was forgotten: %d %s", res.StatusCode, page)
 	}
 	for path, want := range map[string]int{"?sla=soon": 400, "?name=true": 400} {
 		if res, body := f.ask(t, "GET", "/v1/cases/"+id+"/certificate"+path, "", browser...); res.StatusCode != want {

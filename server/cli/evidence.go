@@ -110,9 +110,9 @@ page for people, with the timeline drawn, that prints well. Neither says who it 
 			case err != nil:
 				return failf("there is no certificate now: %w", err)
 			}
-			if named {
+			if named && cert.Departure != nil {
 				if err := s.View(c.Context(), func(tx bridge.Tx) error {
-					reader.Name, err = server.NameOf(tx, args[0])
+					reader.Name, err = server.NameOf(tx, cert.Departure.Case)
 					return err
 				}); err != nil {
 					return failf("the person's name cannot be read: %w", err)

@@ -34,7 +34,7 @@ type Erasure struct {
 	Erased   *time.Time `json:"erased,omitempty"`   // keys destroyed, and no byte found
 	Method   string     `json:"method,omitempty"`
 	Key      string     `json:"key,omitempty"`      // fingerprint of the wrapped key that was destroyed
-	Epoch    int64      `json:"epoch,omitempty"`    // number of the key epoch it was wrapped under
+	Epoch    int64      `json:"epoch,omitempty"`    // number of the key epoch in which that was
 	Searched int64      `json:"searched,omitempty"` // bytes in which no trace of it was found
 	Horizon  string     `json:"horizon,omitempty"`  // when backups from before can no longer be read, RFC 3339
 	Passed   *time.Time `json:"passed,omitempty"`   // when that was so

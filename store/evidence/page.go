@@ -131,7 +131,7 @@ func (s sheet) Ended(t Target) string {
 	}
 	var last time.Time
 	for _, a := range t.Actions {
-		if a.Settled == nil || t.Access != AccessUnasked {
+		if t.Access != AccessUnasked || !accessOf(a.State).Shut() {
 			return accessWords[t.Access]
 		}
 		if a.Settled.After(last) {
@@ -178,7 +178,7 @@ func (s sheet) Steps() []step {
 	}
 	key := ""
 	if e.Key != "" {
-		key = fmt.Sprintf("key %s of epoch %d; no trace in %s searched", e.Key, e.Epoch, size(e.Searched))
+		key = fmt.Sprintf("key %s, in key epoch %d; no trace of it in %s searched", e.Key, e.Epoch, size(e.Searched))
 	}
 	horizon := ""
 	if e.Horizon != "" && e.Passed == nil {
@@ -209,7 +209,7 @@ var stateWords = map[bridge.ActionState]string{
 
 var accessWords = map[Access]string{
 	AccessStuck: "stuck", AccessOpen: "open", AccessKept: "kept", AccessImpossible: "not wholly possible",
-	AccessUnproven: "shut, unproven", AccessProven: "shut, proven", AccessNobody: "no account", AccessUnasked: "not asked for",
+	AccessUnproven: "shut, unproven", AccessProven: "shut, proven", AccessNobody: "no account", AccessUnasked: "–",
 }
 
 var readBackWords = map[ReadBack]string{
