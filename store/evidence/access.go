@@ -30,9 +30,12 @@ func (a Access) Shut() bool {
 
 var worstFirst = []Access{AccessStuck, AccessOpen, AccessKept, AccessImpossible, AccessUnproven, AccessProven, AccessNobody, AccessUnasked}
 
-// accessOf is what one action says about access.
-func accessOf(s bridge.ActionState) Access {
-	switch s {
+// access is what one action says about access.
+func (a Action) access() Access {
+	if a.Settled == nil && a.State.Settled() {
+		return AccessOpen // an event that only exeunt's own mistake could write
+	}
+	switch a.State {
 	case bridge.ActionVerified:
 		return AccessProven
 	case bridge.ActionUnverified:
@@ -74,7 +77,7 @@ func (t *Target) judge(received time.Time) {
 	t.Access = AccessUnasked
 	var last time.Time
 	for _, a := range t.ending() {
-		access := accessOf(a.State)
+		access := a.access()
 		if slices.Index(worstFirst, access) < slices.Index(worstFirst, t.Access) {
 			t.Access = access
 		}

@@ -220,3 +220,35 @@ func TestCameBack(t *testing.T) {
 		t.Errorf("%+v", d.Targets[0])
 	}
 }
+
+// Whatever stands in the leaves of a case, in whatever order, it is read without a
+// panic, into the same bytes each time; and nothing is shut that was not settled.
+func FuzzCertify(f *testing.F) {
+	f.Add([]byte{0, 0, 0, 35, 2, 1, 17, 0, 0, 34, 1, 2})
+	f.Add([]byte{33, 0, 2, 36, 7, 8, 37, 7, 7, 3, 4, 4, 66, 1, 1})
+	f.Fuzz(func(t *testing.T, steps []byte) {
+		j := &journal{t: t}
+		j.open(grace, 0, bridge.Deactivated)
+		for i := 0; i+2 < len(steps) && i < 90; i += 3 {
+			e := bridge.Effects[int(steps[i+1])%len(bridge.Effects)]
+			s := bridge.ActionStates[int(steps[i+2])%len(bridge.ActionStates)]
+			j.act(grace, time.Duration(i)*time.Second, bridge.EventType(steps[i]), []string{"crm", "", "=x"}[i%2], e, s, []string{"done", "late", "contradicted"}[int(steps[i+1])%3], int(steps[i+2]), 200)
+		}
+		c, err := Certify(j.checkpoint(), j.leaves)
+		if err != nil {
+			return
+		}
+		page(t, c, Reader{SLA: time.Hour})
+		for _, target := range c.Departure.Targets {
+			if target.Access.Shut() && target.Shut.Before(start) {
+				t.Errorf("%+v is shut, and was not", target)
+			}
+		}
+		v, err := survey(t, j, Period{From: start, To: start.Add(time.Hour), SLA: time.Minute}, 0, len(j.leaves))
+		if err == nil {
+			if _, err := v.CSV(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}

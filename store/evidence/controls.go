@@ -65,7 +65,7 @@ func (c Control) of(t Target, received time.Time, sla time.Duration) Finding {
 }
 
 func (c Control) ofAction(a Action, received time.Time, sla time.Duration) Finding {
-	switch access := accessOf(a.State); {
+	switch access := a.access(); {
 	case a.Effect == bridge.Restore:
 		return FindingNone
 	case access == AccessOpen:

@@ -131,7 +131,7 @@ func (s sheet) Ended(t Target) string {
 	}
 	var last time.Time
 	for _, a := range t.Actions {
-		if t.Access != AccessUnasked || !accessOf(a.State).Shut() {
+		if t.Access != AccessUnasked || !a.access().Shut() {
 			return accessWords[t.Access]
 		}
 		if a.Settled.After(last) {
