@@ -121,17 +121,6 @@ func WriteArchive(w io.Writer, p Period, from Stretch) (Survey, error) {
 	return v, z.Close()
 }
 
-// IsArchive reports whether a zip is a population archive: for whoever has got
-// a zip and wants to know what it is.
-func IsArchive(z *zip.Reader) bool {
-	for _, f := range z.File {
-		if f.Name == surveyFile {
-			return true
-		}
-	}
-	return false
-}
-
 // VerifyArchive reads a population archive, and trusts nothing in it: the leaves
 // are proven to be all of a stretch of the log signed by verifierKey, and the
 // lists are read once more out of them and compared. It returns the checkpoint

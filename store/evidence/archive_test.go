@@ -64,7 +64,8 @@ func verify(archive []byte, key string) (Survey, error) {
 	if err != nil {
 		return Survey{}, err
 	}
-	v, _, err := VerifyArchive(z, key)
+	found, _, err := Verify(z, key)
+	v, _ := found.(Survey)
 	return v, err
 }
 

@@ -36,7 +36,8 @@ func verifyBundle(bundle []byte, key string) (Certificate, error) {
 	if err != nil {
 		return Certificate{}, err
 	}
-	c, _, err := VerifyBundle(z, key)
+	found, _, err := Verify(z, key)
+	c, _ := found.(Certificate)
 	return c, err
 }
 

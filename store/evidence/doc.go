@@ -8,6 +8,7 @@
 //	population.go   Survey: all departures of a period, none left out
 //	bundle.go       a certificate with its proofs, written and verified
 //	archive.go      a survey with the leaves around its period, written and verified
+//	verify.go       Verify, for whichever of the two
 //	controls.go     what a departure shows for the controls of audit frameworks
 //	ask.go          days and SLAs as people write them
 //	page.go         Page: a certificate for people, as one HTML file
