@@ -178,13 +178,13 @@ func FuzzMessage(f *testing.F) {
 		if !utf8.ValidString(b) {
 			t.Fatalf("not UTF-8: %q", b)
 		}
-		header, _, _ := strings.Cut(b, " [")
-		if strings.Count(header, " ") != 5 || strings.ContainsAny(header, "\n\x00") {
+		header, _, _ := strings.Cut(b, " - - - [")
+		if strings.Count(header, " ") != 2 || strings.ContainsAny(header, "\n\x00") {
 			t.Fatalf("header reaches out: %q", b)
 		}
 		data, _, _ := strings.Cut(b[len(header):], `="`)
 		head := header + data
-		if strings.Count(data, " ") != 2 || strings.ContainsAny(data, "\n\x00\"]") {
+		if strings.Count(data, " ") != 5 || strings.ContainsAny(data[len(" - - - ["):], "\n\x00\"]") {
 			t.Fatalf("names reach out: %q", b)
 		}
 		// The value ends at the first quote that is not escaped, and says what it was.
