@@ -116,3 +116,15 @@ func open(signed []byte, v note.Verifier) (Checkpoint, error) {
 	}
 	return c, nil
 }
+
+// Empty is the checkpoint of a log without events.
+func Empty(origin string) Checkpoint { return Checkpoint{Origin: origin, Root: emptyRoot()} }
+
+// OriginOf is the name of the log that a verifier key belongs to.
+func OriginOf(verifierKey string) (string, error) {
+	v, err := newVerifier(verifierKey)
+	if err != nil {
+		return "", err
+	}
+	return v.Name(), nil
+}
