@@ -72,6 +72,9 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"LogSealsInOrder", logSeals},
 		{"LogSealsWhileOthersAppend", logSealsConcurrently},
 		{"Checkpoints", checkpoints},
+		{"Anchors", anchors},
+		{"Doubt", doubt},
+		{"Cosignatures", cosignatures},
 		{"Forgetting", forgetting},
 		{"KeyEpochs", epochs},
 	} {
