@@ -170,3 +170,6 @@ func (t *tx) recompute(key *ledger.Signer) (note []byte, tree ledger.Frontier, e
 	}
 	return nil, tree, nil
 }
+
+// LogKey signs the log; nil if it is not signed here.
+func (s *Store) LogKey() *ledger.Signer { return s.opts.LogKey }
