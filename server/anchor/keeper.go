@@ -153,12 +153,13 @@ func (k *Keeper) deliver(ctx context.Context, d *delivery) {
 	if err != nil {
 		return // the store says so itself
 	}
-	if _, answers := d.place.(*witness); note == nil && answers {
+	first := note == nil
+	if first {
 		note = k.Empty
 	}
 	c, err := checkpoint(note)
 	if err != nil {
-		return // there is none yet; a broken one is for the signer to find
+		return // for the signer to find
 	}
 	kept, err := k.Store.Anchors(ctx)
 	if err != nil {
@@ -173,7 +174,10 @@ func (k *Keeper) deliver(ctx context.Context, d *delivery) {
 		return
 	}
 	if !d.asked || disputed {
-		err = k.held(ctx, d)
+		err = k.held(ctx, d, c)
+	}
+	if _, answers := d.place.(*witness); err == nil && first && !answers {
+		return // there is nothing to keep yet
 	}
 	if err == nil {
 		err = d.place.Put(ctx, c)
@@ -186,9 +190,9 @@ func (k *Keeper) deliver(ctx context.Context, d *delivery) {
 	}
 }
 
-// held makes what a place holds known to the store, which signs nothing that
-// does not go on from it.
-func (k *Keeper) held(ctx context.Context, d *delivery) error {
+// held holds the log to what a place kept, and makes that known to the store, so
+// that it counts even if the place is gone.
+func (k *Keeper) held(ctx context.Context, d *delivery, ours Checkpoint) error {
 	place, ok := d.place.(holder)
 	if !ok {
 		return nil
@@ -198,15 +202,27 @@ func (k *Keeper) held(ctx context.Context, d *delivery) error {
 		return err
 	}
 	claimed, err := ledger.Read(note)
-	origin, _ := ledger.OriginOf(k.Key) // ours
-	if err == nil && claimed.Origin != origin {
-		return nil // of a log that was closed
+	if err != nil || claimed.Origin != ours.Origin {
+		return nil // no checkpoint, which Put looks into, or of a log that was closed
 	}
 	c, err := ledger.Open(note, k.Key)
 	if err != nil {
 		return contradicts("it holds a checkpoint that our key did not sign")
 	}
-	return k.Store.Anchored(ctx, d.name, c.Size, note)
+	if err := k.Store.Anchored(ctx, d.name, c.Size, note); err != nil {
+		return err
+	}
+	if err := compare(c, ours); err != nil {
+		return err
+	}
+	proof, err := k.Store.Consistency(ctx, ours.Size, c.Size)
+	if err != nil {
+		return err
+	}
+	if ledger.CheckConsistency(ours.Checkpoint, c, proof) != nil {
+		return contradicts("it holds %d events that are not the beginning of the log", c.Size)
+	}
+	return nil
 }
 
 // settle notes how an attempt ended. d is locked.
