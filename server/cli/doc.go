@@ -17,6 +17,7 @@
 //	recipe.go     exeunt recipe test, schema
 //	scim.go       exeunt scim check
 //	token.go      exeunt token new, list, revoke
+//	witness.go    exeunt witness
 //	health.go     exeunt health, for containers without a shell
 //	version.go    exeunt version
 //	client.go     how commands speak to a running exeunt

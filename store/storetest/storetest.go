@@ -75,6 +75,9 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"Checkpoints", checkpoints},
 		{"Certificates", certificates},
 		{"Populations", populations},
+		{"Anchors", anchors},
+		{"Doubt", doubt},
+		{"Cosignatures", cosignatures},
 		{"Forgetting", forgetting},
 		{"KeyEpochs", epochs},
 	} {
