@@ -137,11 +137,9 @@ func (k *Keeper) Run(ctx context.Context) error {
 // step delivers, unless the place failed a short while ago.
 func (k *Keeper) step(ctx context.Context, d *delivery) {
 	d.mu.Lock()
-	now := k.Now()
-	if !now.Before(d.next) {
+	if !k.Now().Before(d.next) {
 		k.deliver(ctx, d)
 	}
-	k.Observer.Behind(d.name, d.since(now))
 	d.mu.Unlock()
 	k.judge(ctx)
 }
@@ -260,12 +258,14 @@ func pause(failures int) time.Duration {
 	return retryMin << failures
 }
 
-// judge tells Doubt what all places together make of the log, if that is news.
+// judge reports how things stand, and tells Doubt what all places together make
+// of the log, if that is news.
 func (k *Keeper) judge(ctx context.Context) {
 	k.mu.Lock() // until Doubt was told: in this order
 	defer k.mu.Unlock()
 	var errs []error
 	for _, d := range k.deliveries {
+		k.Observer.Behind(d.name, d.since(k.Now()))
 		if c := d.dispute.Load(); c != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", d.name, c))
 		}
