@@ -44,6 +44,7 @@ var floors = map[string]int{
 	"bridge/connector/sandbox":       1,
 	"bridge/connector/connectortest": 1,
 	"store/ledger":                   1,
+	"store/evidence":                 1,
 	"store/vault":                    1,
 	"server/syslog":                  1,
 
@@ -60,6 +61,7 @@ var level = [][2]string{
 	// A suite may know the package that it tests, or tests against.
 	{"bridge/connector/connectortest", "bridge/connector/sandbox"},
 	{"store/storetest", "store"},
+	{"store/evidence", "store/ledger"},
 	{"scim/conformance", "scim"},
 }
 

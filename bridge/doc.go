@@ -12,6 +12,8 @@
 //	case.go       Case: one departure of one person
 //	action.go     Action: one effect on one account, a state machine
 //	event.go      Event: one line of the append-only log
+//	law.go        Law: how soon whoever asks to be forgotten must be answered  pure
+//	calendar.go   Calendar: which days nobody works                          pure
 //	errors.go     Error: what may be shown to whoever asked
 //	store.go      Store, Tx: what must be kept
 //	secret.go     Secret: what never shows

@@ -194,6 +194,15 @@ func answerNote(c echo.Context, get func(context.Context) ([]byte, error)) error
 	return c.Blob(http.StatusOK, "text/plain; charset=utf-8", note)
 }
 
+// endEpoch answers POST /v1/keys/epoch: the current key epoch ends now.
+func (s *Server) endEpoch(c echo.Context) error {
+	number, err := s.EndEpoch(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, map[string]int64{"epoch": number})
+}
+
 // readJSON reads a small body strictly.
 func readJSON(c echo.Context, into any) bool {
 	decoder := json.NewDecoder(http.MaxBytesReader(c.Response(), c.Request().Body, 4096))

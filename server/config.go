@@ -30,6 +30,7 @@ type Config struct {
 	AdminToken bridge.Secret           `yaml:"admin_token" jsonschema_description:"The administrator's token, by reference; without it, one is kept in the data directory"`
 	Sources    map[string]SourceConfig `yaml:"sources" jsonschema_description:"HR systems and identity providers that may speak to us, by name"`
 	Apps       map[string]AppConfig    `yaml:"apps" jsonschema_description:"Applications whose doors are shut, by name"`
+	SLA        time.Duration           `yaml:"sla" jsonschema_description:"By when every app is to be shut after somebody left, such as 24h; certificates and surveys are held against it"`
 	Limits     LimitsConfig            `yaml:"limits" jsonschema_description:"What one source may ask of us"`
 	Log        LogConfig               `yaml:"log" jsonschema_description:"Where and how much is written"`
 }
@@ -76,6 +77,7 @@ type KeysConfig struct {
 	File       string        `yaml:"file" jsonschema_description:"Key file; without it nothing that is kept of people can be read. Keep it off the disk of the database, and out of its backups; default: the data directory with .keys after it"`
 	Epoch      time.Duration `yaml:"epoch" jsonschema:"default=168h" jsonschema_description:"How long its keys live; when one ends, older copies of the database become unreadable"`
 	KeeperWait time.Duration `yaml:"keeper_wait" jsonschema_description:"How long a key that the keeper has destroyed can still be had back from it"`
+	CopiesKept time.Duration `yaml:"copies_kept" jsonschema_description:"How long copies of the key file are kept elsewhere: until then, what it has destroyed can still be had"`
 }
 
 // LogConfig is about the technical log and the log's checkpoints.
@@ -185,6 +187,9 @@ func (c *Config) fill() {
 	c.Limits.Queue = cmp.Or(c.Limits.Queue, 512)
 	c.Log.Level = cmp.Or(c.Log.Level, "info")
 }
+
+// Linger is how long after its destruction a key can still be had from somewhere.
+func (k KeysConfig) Linger() time.Duration { return max(k.KeeperWait, k.CopiesKept) }
 
 // KeyFile is where the keys are: where the configuration says, or else beside the
 // data directory, and not in it.

@@ -34,10 +34,10 @@ func (d *decoder) check(c *Config) {
 	d.checkSources(c, seen)
 	d.oneOf(c.Log.Level, levels, "log.level")
 	d.checkLog(c.Log)
+	within(d, c.SLA, time.Second, 365*24*time.Hour, "sla")
 	within(d, c.Keys.Epoch, time.Second, 366*24*time.Hour, "keys.epoch")
-	if c.Keys.KeeperWait < 0 {
-		d.add("keys.keeper_wait", "must not be negative")
-	}
+	within(d, c.Keys.KeeperWait, 0, 366*24*time.Hour, "keys.keeper_wait")
+	within(d, c.Keys.CopiesKept, 0, 366*24*time.Hour, "keys.copies_kept")
 	if inside(c.Keys.File, c.Data) {
 		d.warn("keys.file", "is in the data directory: whoever copies that has the keys to it; name a place elsewhere")
 	}
@@ -272,7 +272,7 @@ func within[T int | int64 | float64 | time.Duration](d *decoder, v, lo, hi T, pa
 	if d.at[path] == nil || v == 0 && d.failed(path) {
 		return
 	}
-	if v < lo || v > hi || v == 0 {
+	if v < lo || v > hi || v == 0 && lo != 0 {
 		d.add(path, "is %v; must be from %v to %v", v, lo, hi)
 	}
 }

@@ -41,12 +41,16 @@ type Options struct {
 	// if there is none yet.
 	Checkpoint func(context.Context) ([]byte, error)
 	// Sign seals and signs what the log holds now, and returns that checkpoint.
-	Sign    func(context.Context) ([]byte, error)
-	Ready   []Readiness
-	GiveUp  time.Duration    // how long a SCIM request may take; 0 for 55 seconds
-	Now     func() time.Time // nil for time.Now
-	Metrics *Metrics         // nil for a fresh one
-	Logger  zerolog.Logger
+	Sign     func(context.Context) ([]byte, error)
+	LogKey   string // the log's public key
+	Evidence Evidence
+	// EndEpoch ends the current key epoch, and returns the number of the new one.
+	EndEpoch func(context.Context) (int64, error)
+	Ready    []Readiness
+	GiveUp   time.Duration    // how long a SCIM request may take; 0 for 55 seconds
+	Now      func() time.Time // nil for time.Now
+	Metrics  *Metrics         // nil for a fresh one
+	Logger   zerolog.Logger
 }
 
 // ConsolePath is where the job console is mounted, whole path included.
@@ -61,6 +65,7 @@ type Settings struct {
 	ProxyCert bool                    // also about its certificate
 	TLS       TLSConfig               // of the listener
 	Limit     LimitsConfig            // all fields set
+	SLA       time.Duration           // by when every app is to be shut; 0: not measured
 }
 
 // Server answers everything that comes in.
@@ -143,10 +148,14 @@ func (s *Server) routes() {
 	guarded := e.Group("", s.operator)
 	guarded.GET("/v1/cases", s.listCases)
 	guarded.GET("/v1/cases/:id", s.showCase)
+	guarded.GET("/v1/cases/:id/certificate", s.certify)
+	guarded.GET("/v1/erasures/:id/certificate", s.certify)
+	guarded.GET("/v1/evidence/population", s.survey)
 	guarded.POST("/v1/cases/:id/retry", s.retryCase)
 	guarded.POST("/v1/cases/:id/restore", s.restoreCase)
 	guarded.GET("/v1/log/checkpoint", func(c echo.Context) error { return answerNote(c, s.Checkpoint) })
 	guarded.POST("/v1/log/checkpoint", func(c echo.Context) error { return answerNote(c, s.Sign) })
+	guarded.POST("/v1/keys/epoch", s.endEpoch)
 	guarded.GET("/v1/tokens", s.listTokens)
 	guarded.POST("/v1/tokens", s.issueToken)
 	guarded.DELETE("/v1/tokens/:id", s.revokeToken)

@@ -30,11 +30,19 @@ const (
 	childKeys = "EXEUNT_TEST_CHILD_KEYS"
 	childKey  = "EXEUNT_TEST_CHILD_KEY"
 	childHang = "EXEUNT_TEST_CHILD_HANG" // the first call never ends
+	childRole = "EXEUNT_TEST_CHILD_ROLE" // "forget", "full": something else than ordering and working
 )
 
 func TestMain(m *testing.M) {
 	if os.Getenv(childDir) != "" || os.Getenv(childURL) != "" {
-		child()
+		switch os.Getenv(childRole) {
+		case "forget":
+			forgetfulChild()
+		case "full":
+			fullDiskChild()
+		default:
+			child()
+		}
 		return
 	}
 	os.Exit(m.Run())

@@ -35,6 +35,7 @@
 //	seal.go        pending events get their place in the tree
 //	checkpoint.go  the tree's size and root, signed
 //	anchors.go     what is kept of it elsewhere, and witnesses' signatures
+//	evidence.go    certificates and surveys read out of the log
 //	verify.go      the log read back and recomputed
 //
 // Our own tables are the truth; River's can be rebuilt from them. Times are

@@ -43,11 +43,14 @@ func (s *Store) keepEpochs() {
 
 // EndEpoch ends the current key epoch now: subject keys are wrapped anew, and the
 // old epoch's key is destroyed. No older copy of what is kept can be read any more.
-func (s *Store) EndEpoch(ctx context.Context) error {
+// It returns the number of the epoch that has begun.
+func (s *Store) EndEpoch(ctx context.Context) (int64, error) {
 	if s.opts.ReadOnly {
-		return errReadOnlyStore
+		return 0, errReadOnlyStore
 	}
-	return s.endEpoch(ctx, 0)
+	err := s.endEpoch(ctx, 0)
+	number, _ := s.keys.Epoch()
+	return number, err
 }
 
 // endEpoch ends the current epoch if it is older than age, and goes on with what

@@ -173,7 +173,7 @@ func TestOldCopyPutBack(t *testing.T) {
 	if err := s.View(t.Context(), func(tx bridge.Tx) error { _, err := tx.Person(p.ID); return err }); !bridge.IsKind(err, bridge.KindNotFound) {
 		t.Errorf("brought back by an old copy: %v", err)
 	}
-	if err := s.EndEpoch(t.Context()); err != nil {
+	if _, err := s.EndEpoch(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	s.Close()

@@ -82,9 +82,9 @@ func (s *Store) forgetAgain(ctx context.Context) error {
 	return nil
 }
 
-// Keys is the key file of an opened store; nil if it could only be opened for
-// reading, without keys.
-func (s *Store) Keys() *vault.Keyring { return s.keys }
+// Keys is the key file of an opened store. A store that was opened for reading
+// only may have none: the error says why.
+func (s *Store) Keys() (*vault.Keyring, error) { return s.keys, s.keysErr }
 
 // errErased says that somebody has no key any more, and never will have.
 var errErased = bridge.Errorf(bridge.KindNotFound, "this person was erased")

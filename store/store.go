@@ -30,9 +30,9 @@ type Options struct {
 	KeyFile string
 	Keeper  vault.Keeper  // seals the key file; nil for none
 	Epoch   time.Duration // how long its keys live; [DefaultEpoch] if 0
-	// KeeperWait is how long the keeper's own key can still be had after it was
-	// destroyed.
-	KeeperWait time.Duration
+	// Linger is how long the key of an epoch can still be had from elsewhere, such
+	// as a copy of the key file, after it was destroyed.
+	Linger time.Duration
 
 	LogKey *ledger.Signer // signs checkpoints; without it there are none
 	// Kept is a signed checkpoint of this log that was kept elsewhere; nil for

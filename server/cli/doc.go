@@ -12,6 +12,7 @@
 //	config.go     exeunt config check, schema; how every command finds its file
 //	app.go        exeunt app check
 //	case.go       exeunt case list, show, retry, restore
+//	evidence.go   exeunt case certificate, evidence population
 //	log.go        exeunt log verify, tail
 //	recipe.go     exeunt recipe test, schema
 //	scim.go       exeunt scim check

@@ -34,7 +34,7 @@ const (
 // openStore opens the store of a configuration.
 func openStore(ctx context.Context, config server.Config, readOnly bool, log zerolog.Logger) (*store.Store, error) {
 	o := store.Options{URL: string(config.Database), ReadOnly: readOnly, Logger: log,
-		KeyFile: config.KeyFile(), Epoch: config.Keys.Epoch, KeeperWait: config.Keys.KeeperWait}
+		KeyFile: config.KeyFile(), Epoch: config.Keys.Epoch, Linger: config.Keys.Linger()}
 	if o.URL == "" {
 		o.Dir = config.Data
 	}

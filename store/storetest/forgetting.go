@@ -136,7 +136,7 @@ func epochs(t *testing.T, s *store.Store) {
 		}
 	})
 	for want := int64(2); want < 6; want++ {
-		if err := s.EndEpoch(ctx); err != nil {
+		if _, err := s.EndEpoch(ctx); err != nil {
 			t.Fatal(err)
 		}
 		if got := s.OldestEpoch(); got != want {

@@ -9,6 +9,7 @@
 //	lanes.go      whose turn it is; lanes under load
 //	stops.go      stopping in two stages; River's console
 //	log.go        the log: appended, sealed, signed, verified, guarded
+//	evidence.go   certificates and surveys read out of it
 //	forgetting.go subject keys: sealed under, wrapped anew, destroyed
 package storetest
 
@@ -75,6 +76,8 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"Anchors", anchors},
 		{"Doubt", doubt},
 		{"Cosignatures", cosignatures},
+		{"Certificates", certificates},
+		{"Populations", populations},
 		{"Forgetting", forgetting},
 		{"KeyEpochs", epochs},
 	} {
