@@ -22,7 +22,7 @@ func said(t *testing.T, s *store.Store, id string, after time.Duration, what bri
 }
 
 // signed seals and signs the log.
-func signed(t *testing.T, s *store.Store) store.Signed {
+func checkpointed(t *testing.T, s *store.Store) store.Signed {
 	t.Helper()
 	if _, err := s.Seal(t.Context()); err != nil {
 		t.Fatal(err)
@@ -51,14 +51,14 @@ func certificates(t *testing.T, s *store.Store) {
 	ctx := t.Context()
 	grace, alan := uuid.NewString(), uuid.NewString()
 	said(t, s, alan, -time.Minute, bridge.CaseOpened, bridge.CaseOpen)
-	at := signed(t, s)
+	at := checkpointed(t, s)
 	said(t, s, grace, 0, bridge.CaseOpened, bridge.CaseOpen)
 	if _, err := s.Certify(ctx, grace, at); !bridge.IsKind(err, bridge.KindBusy) {
 		t.Errorf("what is not signed yet: %v", err)
 	}
 	said(t, s, alan, time.Minute, bridge.CaseSettled, bridge.CaseClosed)
 	said(t, s, grace, 2*time.Minute, bridge.CaseSettled, bridge.CaseClosed)
-	at = signed(t, s)
+	at = checkpointed(t, s)
 	var b bytes.Buffer
 	if _, err := s.WriteCertificate(ctx, &b, grace, at); err != nil {
 		t.Fatal(err)
@@ -103,7 +103,7 @@ func populations(t *testing.T, s *store.Store) {
 	}
 	said(t, s, uuid.NewString(), 3*day, bridge.CaseOpened, bridge.CaseOpen)
 	noise(50, 4*day)
-	at := signed(t, s)
+	at := checkpointed(t, s)
 	var b bytes.Buffer
 	found, err := s.WritePopulation(t.Context(), &b, evidence.Period{From: start, To: start.Add(3 * day)}, at)
 	if err != nil {

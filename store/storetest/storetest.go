@@ -73,11 +73,11 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"LogSealsInOrder", logSeals},
 		{"LogSealsWhileOthersAppend", logSealsConcurrently},
 		{"Checkpoints", checkpoints},
+		{"Certificates", certificates},
+		{"Populations", populations},
 		{"Anchors", anchors},
 		{"Doubt", doubt},
 		{"Cosignatures", cosignatures},
-		{"Certificates", certificates},
-		{"Populations", populations},
 		{"Forgetting", forgetting},
 		{"KeyEpochs", epochs},
 	} {
