@@ -188,8 +188,7 @@ func (k *Keeper) deliver(ctx context.Context, d *delivery) {
 	}
 }
 
-// held holds the log to what a place kept, and makes that known to the store, so
-// that it counts even if the place is gone.
+// held holds the log to what a place kept.
 func (k *Keeper) held(ctx context.Context, d *delivery, ours Checkpoint) error {
 	place, ok := d.place.(holder)
 	if !ok {
@@ -206,9 +205,6 @@ func (k *Keeper) held(ctx context.Context, d *delivery, ours Checkpoint) error {
 	c, err := ledger.Open(note, k.Key)
 	if err != nil {
 		return contradicts("it holds a checkpoint that our key did not sign")
-	}
-	if err := k.Store.Anchored(ctx, d.name, c.Size, note); err != nil {
-		return err
 	}
 	if err := compare(c, ours); err != nil {
 		return err
