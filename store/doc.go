@@ -7,6 +7,7 @@
 //	sqlite.go      opening SQLite: pragmas, lock file, triggers as expected
 //	authorizer.go  what SQL may do on a SQLite connection
 //	appender.go    group commit: whoever waits shares one commit    (SQLite)
+//	postgres_owner.go  tables, guards and rights on PostgreSQL, done as its owner
 //	postgres.go    a transaction each, and repeated after a conflict (PostgreSQL)
 //	migrate.go     bringing the tables up to date
 //
