@@ -24,6 +24,9 @@ type Config struct {
 	Data       string                  `yaml:"data" jsonschema:"default=./exeunt-data" jsonschema_description:"Directory of the database and the log's key; relative paths count from this file"`
 	Database   bridge.Secret           `yaml:"database" jsonschema_description:"PostgreSQL URL, by reference; without it, SQLite in the data directory"`
 	Keys       KeysConfig              `yaml:"keys" jsonschema_description:"The keys that seal what is kept of people"`
+	Laws       map[string]LawConfig    `yaml:"laws" jsonschema_description:"Rules of your own about how soon an erasure must be done, by name"`
+	Calendars  map[string][]string     `yaml:"calendars" jsonschema_description:"Days off of your own, by name: lists of dates such as 2026-12-24; weekends are off in each"`
+	Erasure    ErasureConfig           `yaml:"erasure" jsonschema_description:"How people are forgotten"`
 	AdminToken bridge.Secret           `yaml:"admin_token" jsonschema_description:"The administrator's token, by reference; without it, one is kept in the data directory"`
 	Sources    map[string]SourceConfig `yaml:"sources" jsonschema_description:"HR systems and identity providers that may speak to us, by name"`
 	Apps       map[string]AppConfig    `yaml:"apps" jsonschema_description:"Applications whose doors are shut, by name"`
@@ -143,6 +146,7 @@ func beside(file, path string) string {
 func (c *Config) fill() {
 	c.Listen = cmp.Or(c.Listen, "127.0.0.1:8080")
 	c.Data = cmp.Or(c.Data, "./exeunt-data")
+	c.Erasure.Law = cmp.Or(c.Erasure.Law, DefaultLaw)
 	c.Keys.Epoch = cmp.Or(c.Keys.Epoch, store.DefaultEpoch)
 	c.Limits.Body = cmp.Or(c.Limits.Body, 16<<20)
 	c.Limits.Rate = cmp.Or(c.Limits.Rate, 1000)

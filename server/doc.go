@@ -21,6 +21,7 @@
 //	config.go                Config: the one struct of the one file
 //	config_sources.go        how sources come in, TLS, networks
 //	config_sources_check.go  what may be wrong with that
+//	config_laws.go           laws and calendars of one's own; deadlines that cannot be met
 //	config_check.go          what may be wrong with its values
 //	config_decode.go         YAML into structs, every mistake with its place
 //	config_secret.go         file: and env: references
