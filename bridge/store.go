@@ -47,6 +47,8 @@ type Tx interface {
 	CasesTx
 	LanesTx
 	LogTx
+	RetentionsTx
+	RetainedTx
 }
 
 // PeopleTx keeps people.

@@ -10,6 +10,7 @@
 //	stops.go      stopping in two stages; River's console
 //	log.go        the log: appended, sealed, signed, verified, guarded
 //	forgetting.go subject keys: sealed under, wrapped anew, destroyed
+//	retained.go   what is recognised of whoever was forgotten
 package storetest
 
 import (
@@ -74,6 +75,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"Checkpoints", checkpoints},
 		{"Forgetting", forgetting},
 		{"KeyEpochs", epochs},
+		{"Retained", retained},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
 	}
