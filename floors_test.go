@@ -30,6 +30,8 @@ var floors = map[string]int{
 
 	"server":         3,
 	"server/console": 3,
+	"server/anchor":  3,
+	"server/witness": 3,
 
 	"scim":             2,
 	"scim/conformance": 2,
@@ -42,7 +44,9 @@ var floors = map[string]int{
 	"bridge/connector/sandbox":       1,
 	"bridge/connector/connectortest": 1,
 	"store/ledger":                   1,
+	"store/evidence":                 1,
 	"store/vault":                    1,
+	"server/syslog":                  1,
 
 	"bridge":         0,
 	"bridge/recipes": 0,
@@ -52,10 +56,12 @@ var floors = map[string]int{
 var level = [][2]string{
 	{".", "server/cli"},
 	{"server", "server/console"},
+	{"server", "server/anchor"},
 	{"bridge/connector/*", "bridge/connector/internal/*"},
 	// A suite may know the package that it tests, or tests against.
 	{"bridge/connector/connectortest", "bridge/connector/sandbox"},
 	{"store/storetest", "store"},
+	{"store/evidence", "store/ledger"},
 	{"scim/conformance", "scim"},
 }
 

@@ -125,6 +125,8 @@ type Facts struct {
 	Size    int64  `json:"size,omitempty"`    // of a log, in events
 	Root    string `json:"root,omitempty"`    // its root, base64
 	Origin  string `json:"origin,omitempty"`  // of another log
+
+	Protocol string `json:"protocol,omitempty"` // by which the app was spoken to
 }
 
 // Role says what part a person played in an event.

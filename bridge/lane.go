@@ -170,7 +170,7 @@ func (t *turnTx) record(o outcome) (ended *Action, err error) {
 	}
 	if !current.State.open() { // dropped while the call was under way
 		if o.done != nil {
-			err = t.Append(actionEvent(t.now, ActionDone, o.who, current, "late", testimony{o.account, o.done}))
+			err = t.did(o, current, "late")
 		}
 		return nil, err
 	}
@@ -181,7 +181,7 @@ func (t *turnTx) record(o outcome) (ended *Action, err error) {
 	if o.done != nil {
 		did := a
 		did.State = ActionPending
-		if err := t.Append(actionEvent(t.now, ActionDone, o.who, did, "done", testimony{o.account, o.done})); err != nil {
+		if err := t.did(o, did, "done"); err != nil {
 			return nil, err
 		}
 	}
@@ -194,6 +194,13 @@ func (t *turnTx) record(o outcome) (ended *Action, err error) {
 	t.ended[a.Case] = true
 	t.news.settled(a)
 	return &a, t.Append(actionEvent(t.now, ActionSettled, o.who, a, word(o.err), testimony{Receipt: o.checked}))
+}
+
+// did appends that the app said an action is done.
+func (t *turnTx) did(o outcome, a Action, word string) error {
+	e := actionEvent(t.now, ActionDone, o.who, a, word, testimony{o.account, o.done})
+	e.Facts.Protocol = t.Protocol
+	return t.Append(e)
 }
 
 // recheck looks once more at an action before anything is done about it, and

@@ -9,7 +9,10 @@ import (
 	"time"
 
 	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/bridge/connector"
+	"github.com/exeunt/exeunt/server/anchor"
 	"github.com/exeunt/exeunt/store"
+	"github.com/exeunt/exeunt/store/ledger"
 )
 
 // Config is the configuration: one file in YAML. Every key has a good value
@@ -30,6 +33,7 @@ type Config struct {
 	AdminToken bridge.Secret           `yaml:"admin_token" jsonschema_description:"The administrator's token, by reference; without it, one is kept in the data directory"`
 	Sources    map[string]SourceConfig `yaml:"sources" jsonschema_description:"HR systems and identity providers that may speak to us, by name"`
 	Apps       map[string]AppConfig    `yaml:"apps" jsonschema_description:"Applications whose doors are shut, by name"`
+	SLA        time.Duration           `yaml:"sla" jsonschema_description:"By when every app is to be shut after somebody left, such as 24h; certificates and surveys are held against it"`
 	Limits     LimitsConfig            `yaml:"limits" jsonschema_description:"What one source may ask of us"`
 	Log        LogConfig               `yaml:"log" jsonschema_description:"Where and how much is written"`
 }
@@ -81,8 +85,11 @@ type KeysConfig struct {
 
 // LogConfig is about the technical log and the log's checkpoints.
 type LogConfig struct {
-	Level      string `yaml:"level" jsonschema:"enum=debug,enum=info,enum=warn,enum=error,default=info" jsonschema_description:"Least important line that is written"`
-	Checkpoint string `yaml:"checkpoint" jsonschema_description:"File to which each new checkpoint of the event log is also written; put it on another machine's disk"`
+	Level      string                   `yaml:"level" jsonschema:"enum=debug,enum=info,enum=warn,enum=error,default=info" jsonschema_description:"Least important line that is written"`
+	Checkpoint string                   `yaml:"checkpoint" jsonschema_description:"File to which each new checkpoint of the event log is also written; put it on another machine's disk"`
+	Anchors    map[string]anchor.Config `yaml:"anchors" jsonschema_description:"Other places that get each checkpoint, by name"`
+	Policy     string                   `yaml:"policy" jsonschema_description:"File that names witnesses, and how many must cosign (C2SP tlog-policy); those with a URL are asked"`
+	Witnesses  connector.Egress         `yaml:"witnesses" jsonschema_description:"Where the policy's witnesses may be"`
 }
 
 // maxConfig is the longest configuration file that is read.
@@ -128,10 +135,40 @@ func ParseConfig(file string, data []byte, getenv func(string) string) (Config, 
 	if c.Keys.File != "" {
 		c.Keys.File = beside(file, c.Keys.File)
 	}
-	if c.Log.Checkpoint != "" {
-		c.Log.Checkpoint = beside(file, c.Log.Checkpoint)
-	}
+	c.Log.place(file)
 	return c, apps, d.warnings, nil
+}
+
+// place makes relative paths such that count from the configuration file.
+func (l *LogConfig) place(file string) {
+	for _, path := range []*string{&l.Checkpoint, &l.Policy} {
+		if *path != "" {
+			*path = beside(file, *path)
+		}
+	}
+	for name, a := range l.Anchors {
+		for _, path := range []*string{&a.File, &a.Folder} {
+			if *path != "" {
+				*path = beside(file, *path)
+			}
+		}
+		a.Root(filepath.Dir(file))
+		l.Anchors[name] = a
+	}
+	l.Witnesses.Root(filepath.Dir(file))
+}
+
+// ReadPolicy reads the policy that a configuration names; the zero value if it
+// names none.
+func (l LogConfig) ReadPolicy() (ledger.Policy, error) {
+	if l.Policy == "" {
+		return ledger.Policy{}, nil
+	}
+	text, err := os.ReadFile(l.Policy)
+	if err != nil {
+		return ledger.Policy{}, withoutPath(err)
+	}
+	return ledger.ParsePolicy(text)
 }
 
 // beside makes a relative path one that counts from the configuration file.

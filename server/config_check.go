@@ -33,6 +33,8 @@ func (d *decoder) check(c *Config) {
 	d.checkToken(c.AdminToken, "admin_token", AdminToken, seen)
 	d.checkSources(c, seen)
 	d.oneOf(c.Log.Level, levels, "log.level")
+	within(d, c.SLA, time.Second, 365*24*time.Hour, "sla")
+	d.checkLog(c.Log)
 	within(d, c.Keys.Epoch, time.Second, 366*24*time.Hour, "keys.epoch")
 	within(d, c.Keys.KeeperWait, 0, 366*24*time.Hour, "keys.keeper_wait")
 	within(d, c.Keys.CopiesKept, 0, 366*24*time.Hour, "keys.copies_kept")
@@ -44,6 +46,37 @@ func (d *decoder) check(c *Config) {
 	within(d, c.Limits.Rate, 0.001, 1e6, "limits.rate")
 	within(d, c.Limits.Burst, 1, 1e6, "limits.burst")
 	within(d, c.Limits.Queue, 1, 1e5, "limits.queue")
+}
+
+// checkLog notes what is wrong with where checkpoints go, before paths were
+// made to count from the file.
+func (d *decoder) checkLog(l LogConfig) {
+	l.Anchors = maps.Clone(l.Anchors)
+	l.place(d.file)
+	for _, name := range slices.Sorted(maps.Keys(l.Anchors)) {
+		path := join("log.anchors", name)
+		d.checkName(name, path)
+		for _, e := range l.Anchors[name].Validate() {
+			if at := join(path, e.Field); !d.failed(at) {
+				d.add(at, "%s", e.Message)
+			}
+		}
+	}
+	for _, e := range l.Witnesses.Validate() {
+		d.add(join("log.witnesses", e.Field), "%s", e.Message)
+	}
+	policy, err := l.ReadPolicy()
+	if err != nil {
+		d.add("log.policy", "cannot be used: %s", strings.TrimPrefix(err.Error(), "ledger: "))
+	}
+	for _, w := range policy.Witnesses {
+		if w.URL == "" {
+			continue
+		}
+		if e := l.Witnesses.CheckURL("url", w.URL); e != nil {
+			d.add("log.policy", "the address of witness %s %s", w.Name, strings.Replace(e.Message, "allow_networks", "log.witnesses.allow_networks", 1))
+		}
+	}
 }
 
 func (d *decoder) checkAddresses(c *Config) {

@@ -10,8 +10,9 @@ import (
 
 // Readiness is one condition for being sent requests.
 type Readiness struct {
-	Name  string // "store", "engine", "log"
+	Name  string // "store", "engine", "log", "anchors"
 	Check func(context.Context) error
+	Warn  bool // that it does not hold is said, but is no reason to send no requests
 }
 
 // healthz says that the process lives, and nothing else: whoever restarts it
@@ -28,7 +29,9 @@ func (s *Server) readyz(c echo.Context) error {
 	status, word, checks := http.StatusOK, "ready", map[string]string{}
 	for _, r := range s.Ready {
 		checks[r.Name] = "ok"
-		if err := r.Check(ctx); err != nil {
+		if err := r.Check(ctx); err != nil && r.Warn {
+			checks[r.Name] = "late"
+		} else if err != nil {
 			status, word, checks[r.Name] = http.StatusServiceUnavailable, "not ready", "failed"
 			s.Logger.Error().Str("check", r.Name).Err(err).Msg("not ready")
 		}

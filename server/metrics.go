@@ -34,6 +34,9 @@ type Metrics struct {
 	settled  *prometheus.CounterVec
 	cases    *prometheus.CounterVec
 	shut     prometheus.Histogram
+	anchored *prometheus.CounterVec
+	behind   *prometheus.GaugeVec
+	sound    prometheus.Gauge
 }
 
 // NewMetrics returns metrics of their own registry.
@@ -64,7 +67,12 @@ func NewMetrics() *Metrics {
 		shut: prometheus.NewHistogram(histogram("departure_seconds",
 			"Time from the request until the last door was settled, of closed cases.", slow)),
 	}
-	m.registry.MustRegister(m.requests, m.duration, m.refused, m.slowed, m.fetches, m.shed, m.dialects, m.panics, m.attempts, m.calls,
+	m.anchored = counter("anchor_attempts_total", "Attempts to bring a checkpoint to a place outside, by outcome.", "place", "outcome")
+	m.behind = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "exeunt_anchor_behind_seconds",
+		Help: "For how long a place outside lacks a checkpoint; 0: it has the newest."}, []string{"place"})
+	m.sound = prometheus.NewGauge(prometheus.GaugeOpts{Name: "exeunt_log_sound",
+		Help: "1 if the log is what it was when it was signed, as far as is known; 0 if it was refused a signature."})
+	m.registry.MustRegister(m.anchored, m.behind, m.sound, m.requests, m.duration, m.refused, m.slowed, m.fetches, m.shed, m.dialects, m.panics, m.attempts, m.calls,
 		m.settled, m.cases, m.shut, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -179,6 +187,22 @@ func (m *Metrics) CaseSettled(c bridge.Case, took time.Duration) {
 	m.cases.WithLabelValues(string(c.State)).Inc()
 	if c.State == bridge.CaseClosed && c.Returned.IsZero() { // else it is no door that was shut
 		m.shut.Observe(took.Seconds())
+	}
+}
+
+// Anchored is told of each attempt to bring a checkpoint to a place outside.
+func (m *Metrics) Anchored(place, outcome string) { m.anchored.WithLabelValues(place, outcome).Inc() }
+
+// Behind is told for how long a place outside lacks a checkpoint.
+func (m *Metrics) Behind(place string, d time.Duration) {
+	m.behind.WithLabelValues(place).Set(d.Seconds())
+}
+
+// LogSound is told whether the log was signed when that was last tried.
+func (m *Metrics) LogSound(sound bool) {
+	m.sound.Set(0)
+	if sound {
+		m.sound.Set(1)
 	}
 }
 

@@ -41,7 +41,9 @@ type Options struct {
 	// if there is none yet.
 	Checkpoint func(context.Context) ([]byte, error)
 	// Sign seals and signs what the log holds now, and returns that checkpoint.
-	Sign func(context.Context) ([]byte, error)
+	Sign     func(context.Context) ([]byte, error)
+	LogKey   string // the log's public key
+	Evidence Evidence
 	// EndEpoch ends the current key epoch, and returns the number of the new one.
 	EndEpoch func(context.Context) (int64, error)
 	Ready    []Readiness
@@ -63,6 +65,7 @@ type Settings struct {
 	ProxyCert bool                    // also about its certificate
 	TLS       TLSConfig               // of the listener
 	Limit     LimitsConfig            // all fields set
+	SLA       time.Duration           // by when every app is to be shut; 0: not measured
 }
 
 // Server answers everything that comes in.
@@ -145,6 +148,9 @@ func (s *Server) routes() {
 	guarded := e.Group("", s.operator)
 	guarded.GET("/v1/cases", s.listCases)
 	guarded.GET("/v1/cases/:id", s.showCase)
+	guarded.GET("/v1/cases/:id/certificate", s.certify)
+	guarded.GET("/v1/erasures/:id/certificate", s.certify)
+	guarded.GET("/v1/evidence/population", s.survey)
 	guarded.POST("/v1/cases/:id/retry", s.retryCase)
 	guarded.POST("/v1/cases/:id/restore", s.restoreCase)
 	guarded.GET("/v1/log/checkpoint", func(c echo.Context) error { return answerNote(c, s.Checkpoint) })

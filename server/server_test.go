@@ -311,7 +311,8 @@ func TestPanicsAndInternalErrorsStayInside(t *testing.T) {
 	const inner = "pq: password authentication failed for jane@example.com"
 	f := start(t, defaults(), func(http.ResponseWriter, *http.Request) { panic(inner) }, func(o *Options) {
 		o.Store = brokenStore{errors.New(inner)}
-		o.Ready = []Readiness{{"store", func(context.Context) error { return errors.New("down") }}, {"log", func(context.Context) error { return nil }}}
+		o.Ready = []Readiness{{Name: "store", Check: func(context.Context) error { return errors.New("down") }}, {Name: "log", Check: func(context.Context) error { return nil }},
+			{Name: "anchors", Check: func(context.Context) error { return errors.New("far behind") }, Warn: true}}
 	})
 	res, body := f.ask(t, "GET", "/scim/v2/Users", "", "Authorization", "Bearer "+hrText)
 	if res.StatusCode != 500 || !strings.Contains(body, `"status":"500"`) || strings.Contains(body, "pq") {

@@ -57,7 +57,7 @@ func allowSweeping(op int, arg1, arg2, db string) int {
 
 func appendOnly(table string) bool {
 	switch table {
-	case "log_event", "log_leaf", "log_node", "log_checkpoint":
+	case "log_event", "log_leaf", "log_node", "log_checkpoint", "log_cosignature":
 		return true
 	}
 	return false
@@ -66,7 +66,7 @@ func appendOnly(table string) bool {
 func ours(table string) bool {
 	switch table {
 	case "subject_keys", "tombstones", "people", "people_keys", "groups", "groups_keys", "members", "tallies", "cases", "gone_keys",
-		"actions", "accounts", "lanes", "tokens", "uses", "log_payload", "log_pending",
+		"actions", "accounts", "lanes", "tokens", "uses", "log_payload", "log_pending", "anchors",
 		"retentions", "peppers", "retained":
 		return true
 	}

@@ -115,13 +115,12 @@ func (t *tx) gone(source string, keys []bridge.Key) (people []string, err error)
 			return nil, err
 		}
 		args = append(args, string(k.Attribute), value)
-		pairs = append(pairs, fmt.Sprintf("($%d, $%d)", len(args)-1, len(args)))
+		pairs = append(pairs, fmt.Sprintf("attribute = $%d AND value = $%d", len(args)-1, len(args)))
 	}
 	if len(pairs) == 0 {
 		return nil, nil
 	}
-	err = t.each(`SELECT DISTINCT person FROM gone_keys WHERE source = $1 AND (attribute, value) IN (VALUES `+
-		strings.Join(pairs, ", ")+`)`, args, func(r scanner) error {
+	err = t.each(`SELECT DISTINCT person FROM gone_keys WHERE source = $1 AND (`+strings.Join(pairs, " OR ")+`)`, args, func(r scanner) error {
 		var id string
 		err := r.Scan(&id)
 		people = append(people, id)

@@ -18,8 +18,9 @@ var ErrTampered = errors.New("the log is not what it was when it was last signed
 
 // Checkpoint signs the log as it is now and returns the signed note; if nothing
 // is new, that is the last one. Before signing, everything since the last
-// checkpoint is read back and recomputed, and the tree that was signed then
-// must be the beginning of this one; else the error is [ErrTampered].
+// checkpoint is read back and recomputed, and the trees that were signed then,
+// and that others are known to have kept, must be the beginning of this one;
+// else the error is [ErrTampered], or the reason of a [Store.Doubt].
 // Pending events are not in it; see [Store.Seal].
 func (s *Store) Checkpoint(ctx context.Context) ([]byte, error) {
 	key := s.opts.LogKey
@@ -28,17 +29,29 @@ func (s *Store) Checkpoint(ctx context.Context) ([]byte, error) {
 	}
 	s.signing.Lock()
 	defer s.signing.Unlock()
+	if err := s.doubt.Load(); err != nil {
+		return nil, *err
+	}
 	var (
 		note []byte
 		tree ledger.Frontier
 	)
 	if err := s.engine.view(ctx, s, func(t *tx) (err error) {
-		if err = t.goesOn(key, s.opts.Kept); err == nil {
+		if !s.whole {
+			if err := t.whole(); err != nil {
+				return err
+			}
+		}
+		if err = t.trusted(key); err == nil {
 			note, tree, err = t.recompute(key)
 		}
 		return err
-	}); err != nil || note != nil {
-		return note, err
+	}); err != nil {
+		return nil, err
+	}
+	s.whole = true
+	if note != nil {
+		return note, nil
 	}
 	signed, err := key.Sign(tree.Size(), tree.Root())
 	if err != nil {
@@ -157,3 +170,6 @@ func (t *tx) recompute(key *ledger.Signer) (note []byte, tree ledger.Frontier, e
 	}
 	return nil, tree, nil
 }
+
+// LogKey signs the log; nil if it is not signed here.
+func (s *Store) LogKey() *ledger.Signer { return s.opts.LogKey }

@@ -34,6 +34,8 @@
 //	log.go         events, appended
 //	seal.go        pending events get their place in the tree
 //	checkpoint.go  the tree's size and root, signed
+//	evidence.go    certificates and surveys read out of the log
+//	anchors.go     what is kept of it elsewhere, and witnesses' signatures
 //	verify.go      the log read back and recomputed
 //
 // Our own tables are the truth; River's can be rebuilt from them. Times are

@@ -73,6 +73,13 @@ func TestPlans(t *testing.T) {
 			_, err := x.LaneActions(bridge.Lane{App: "a", Person: "p"})
 			return err
 		}, "actions_of_lane", []string{"SCAN"}},
+		{"the events of a case", func(x *tx) error {
+			_, err := x.leavesOf("0199c1d2-0000-7000-8000-000000000001", 1, nil)
+			if bridge.IsKind(err, bridge.KindNotFound) {
+				return nil
+			}
+			return err
+		}, "log_event_request", []string{"SCAN", "TEMP B-TREE"}},
 		{"open cases", func(x *tx) error {
 			_, err := x.OpenCases(10)
 			return err

@@ -106,7 +106,7 @@ func (e *postgresEngine) assertTriggers(ctx context.Context) error {
 	var n int
 	if err := e.pool.QueryRow(ctx, `SELECT count(*) FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid
 		JOIN pg_namespace s ON s.oid = c.relnamespace
-		WHERE s.nspname = current_schema() AND c.relname IN ('log_event', 'log_leaf', 'log_node', 'log_checkpoint')
+		WHERE s.nspname = current_schema() AND c.relname IN ('log_event', 'log_leaf', 'log_node', 'log_checkpoint', 'log_cosignature')
 		AND g.tgname LIKE 'log\_%' AND g.tgenabled IN ('O', 'A')`).Scan(&n); err != nil {
 		return err
 	}
@@ -117,8 +117,8 @@ func (e *postgresEngine) assertTriggers(ctx context.Context) error {
 }
 
 // logTriggers is how many triggers guard the log: against changes and
-// emptying on four tables, and for the position on three.
-const logTriggers = 4*2 + 3 + 1
+// emptying on five tables, and for the position on three.
+const logTriggers = 5*2 + 3 + 1
 
 // update runs fn in a transaction of its own. At READ COMMITTED, what fn reads
 // by Person, Group, Case and HoldLane is locked, so no change is lost; a

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -61,7 +62,7 @@ func (s *Store) sign(ctx context.Context) {
 	if s.opts.LogKey == nil {
 		return
 	}
-	if _, err := s.Checkpoint(ctx); err != nil {
+	if _, err := s.Checkpoint(ctx); err != nil && !errors.Is(err, ErrUnasked) {
 		s.log.Error().Err(err).Msg("the log was refused a signature")
 	}
 }

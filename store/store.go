@@ -38,6 +38,9 @@ type Options struct {
 	// Kept is a signed checkpoint of this log that was kept elsewhere; nil for
 	// none. A log that does not go on from it is not signed any more.
 	Kept []byte
+	// Doubt keeps the log from being signed until [Store.Doubt] is called with nil:
+	// [ErrUnasked], or nil.
+	Doubt error
 
 	Now    func() time.Time // time.Now if nil
 	Logger zerolog.Logger
@@ -57,8 +60,10 @@ type Store struct {
 	worker atomic.Pointer[Worker] // set by Start
 	queues *queues
 
-	sealing sync.Mutex  // one sealer in this process
-	signing sync.Mutex  // and one signer
+	sealing sync.Mutex // one sealer in this process
+	signing sync.Mutex // and one signer
+	whole   bool       // the tree's hashes were counted; under signing
+	doubt   atomic.Pointer[error]
 	dirty   atomic.Bool // something may be pending
 	used    sync.Map    // source and credential -> when its use was last noted
 	closed  atomic.Bool
@@ -89,6 +94,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		opts.Epoch = DefaultEpoch
 	}
 	s := &Store{opts: opts, log: opts.Logger, background: background{stop: make(chan struct{})}}
+	s.Doubt(opts.Doubt)
 	var err error
 	if opts.Dir != "" {
 		err = s.openSQLite(ctx)

@@ -63,7 +63,7 @@ func updates(b *testing.B, opts store.Options, callers int) {
 					if err := tx.PutPerson(p); err != nil {
 						return err
 					}
-					c := bridge.Case{ID: uuid.NewString(), Source: p.Source, Person: p.ID, Handle: p.Handle, Who: p.Identifiers(),
+					c := bridge.Case{ID: uuid.Must(uuid.NewV7()).String(), Source: p.Source, Person: p.ID, Handle: p.Handle, Who: p.Identifiers(),
 						Trigger: bridge.Deactivated, State: bridge.CaseOpen, Opened: time.Now()}
 					if err := tx.PutCase(c); err != nil {
 						return err
@@ -71,6 +71,7 @@ func updates(b *testing.B, opts store.Options, callers int) {
 					e := bridge.Event{At: time.Now(), Type: bridge.CaseOpened, Facts: bridge.Facts{Source: p.Source, Case: c.ID},
 						Parties: []bridge.Party{{Role: bridge.Subject, Handle: p.Handle, Payload: []byte(`{"userName":"` + p.UserName + `"}`)}}}
 					rand.Read(e.ID[:])
+					e.Request = uuid.MustParse(c.ID)
 					return tx.Append(e)
 				}); err != nil {
 					b.Error(err)

@@ -14,6 +14,19 @@ import (
 // the guard of every app's configuration: the issuer of tokens, for instance.
 type Egress = call.Egress
 
+// The guarded way out, for what is sent to a place that is no app.
+type (
+	Client   = call.Client
+	Request  = call.Request
+	Response = call.Response
+)
+
+// NewClient returns a client for one place; an exchange with it takes at most
+// limit. Errors of its calls name requests only, and hold nothing of answers.
+func NewClient(e Egress, limit time.Duration) (*Client, error) {
+	return call.New(call.Config{Egress: e, Timeout: limit, MaxBytes: 256 << 10})
+}
+
 // ErrAbsent says that the other side answered, but has no such document.
 var ErrAbsent = errors.New("there is no such document")
 

@@ -17,7 +17,7 @@ import (
 
 func caseCommand() *cobra.Command {
 	return group("case", "Look at departures, and help those that are stuck",
-		caseListCommand(), caseShowCommand(),
+		caseListCommand(), caseShowCommand(), caseCertificateCommand(),
 		caseOrderCommand("retry", "Send what is stuck in a case on its way again",
 			`  exeunt case retry 0199c1d2-…     after you have mended what was stuck`, nil),
 		caseOrderCommand("restore", "Carry out the restore that is offered on a case",

@@ -77,8 +77,22 @@ an auditor can verify.`,
 	}
 	root.PersistentFlags().StringP("config", "c", "", "configuration `file` (default: exeunt.yaml here, then /etc/exeunt/exeunt.yaml)")
 	root.MarkPersistentFlagFilename("config", "yaml", "yml")
-	root.AddCommand(demoCommand(), serveCommand(), configCommand(), appCommand(), caseCommand(), logCommand(), keysCommand(),
-		recipeCommand(), scimCommand(), tokenCommand(), healthCommand(), versionCommand())
+	root.AddCommand(
+		demoCommand(),
+		serveCommand(),
+		configCommand(),
+		appCommand(),
+		caseCommand(),
+		evidenceCommand(),
+		logCommand(),
+		witnessCommand(),
+		keysCommand(),
+		recipeCommand(),
+		scimCommand(),
+		tokenCommand(),
+		healthCommand(),
+		versionCommand(),
+	)
 	return root
 }
 

@@ -12,10 +12,12 @@
 //	config.go     exeunt config check, schema; how every command finds its file
 //	app.go        exeunt app check
 //	case.go       exeunt case list, show, retry, restore
+//	evidence.go   exeunt case certificate, evidence population
 //	log.go        exeunt log verify, tail
 //	recipe.go     exeunt recipe test, schema
 //	scim.go       exeunt scim check
 //	token.go      exeunt token new, list, revoke
+//	witness.go    exeunt witness
 //	health.go     exeunt health, for containers without a shell
 //	version.go    exeunt version
 //	client.go     how commands speak to a running exeunt

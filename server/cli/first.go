@@ -46,7 +46,7 @@ func openStore(ctx context.Context, config server.Config, readOnly bool, log zer
 		if err != nil {
 			return nil, failf("%w", err)
 		}
-		o.LogKey = key
+		o.LogKey, o.Doubt = key, store.ErrUnasked
 		if config.Log.Checkpoint != "" {
 			if o.Kept, err = os.ReadFile(config.Log.Checkpoint); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return nil, failf("the checkpoint that log.checkpoint names cannot be read: %w", err)
@@ -151,4 +151,31 @@ Entra ID  Provisioning → Automatic: tenant URL %[1]s, secret token: the token.
 Console   %[2]s/ (any user name; the password is in %[3]s)
 
 `, url+scim.Mount, url+server.ConsolePath, adminFile)
+}
+
+// replaceFile makes a file hold content, durably, or leaves it as it is.
+func replaceFile(path string, content []byte, mode os.FileMode) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+		}
+	}()
+	if _, err = f.Write(content); err != nil {
+		return err
+	}
+	if err = f.Chmod(mode); err != nil {
+		return err
+	}
+	if err = f.Sync(); err != nil {
+		return err
+	}
+	if err = f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
 }

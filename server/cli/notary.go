@@ -1,89 +1,138 @@
 package cli
 
 import (
-	"bytes"
 	"context"
-	"os"
-	"path/filepath"
+	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/server"
+	"github.com/exeunt/exeunt/server/anchor"
 	"github.com/exeunt/exeunt/store"
+	"github.com/exeunt/exeunt/store/ledger"
 )
 
-// How often the newest checkpoint is looked for, and how often the log is read
-// back and signed to see whether it still is what it was.
-const (
-	copyEvery  = 5 * time.Second
-	checkEvery = time.Minute
-)
+// checkEvery is how often the log is read back and signed to see whether it
+// still is what it was.
+const checkEvery = time.Minute
 
-// notary minds the log's checkpoints: it writes each new one to a place of the
-// operator's choice, and remembers why the log was refused a signature.
+// oldAnchor is the name of the file that log.checkpoint names, among the places.
+const oldAnchor = "checkpoint"
+
+// notary minds the log's checkpoints: it has them signed and brought to places
+// outside, and raises the alarm when the log was refused a signature.
 type notary struct {
-	store *store.Store
-	copy  string // file to write to; "" for none
-	log   zerolog.Logger
+	store   *store.Store
+	keeper  *anchor.Keeper
+	policy  ledger.Policy
+	metrics *server.Metrics
+	log     zerolog.Logger
 
-	written []byte // what copy holds; belongs to all, then run, then all
-	alarm   atomic.Pointer[error]
+	mu    sync.Mutex // from a signature until the alarm says how it went
+	alarm atomic.Pointer[error]
+}
+
+// newNotary reads what the configuration says about places; it asks nobody.
+func newNotary(s *store.Store, key *ledger.Signer, c server.LogConfig, metrics *server.Metrics, log zerolog.Logger) (*notary, error) {
+	n := &notary{store: s, metrics: metrics, log: log}
+	places := make(map[string]anchor.Place)
+	if c.Checkpoint != "" {
+		places[oldAnchor] = anchor.NewFile(c.Checkpoint)
+	}
+	var err error
+	for name, a := range c.Anchors {
+		if places[name], err = a.Open(time.Now); err != nil {
+			return nil, failf("log.anchors.%s: %w", name, err)
+		}
+	}
+	if n.policy, err = c.ReadPolicy(); err != nil {
+		return nil, failf("log.policy: %w", err)
+	}
+	for _, w := range n.policy.Witnesses {
+		if w.URL == "" {
+			continue // for verifying only
+		}
+		if places["witness "+w.Name], err = anchor.NewWitness(w, c.Witnesses, s); err != nil {
+			return nil, failf("log.policy: %w", err)
+		}
+	}
+	empty, err := key.Sign(0, ledger.Empty(key.Origin()).Root)
+	if err != nil {
+		return nil, failf("%w", err)
+	}
+	n.keeper = anchor.New(anchor.Options{Store: s, Key: key.VerifierKey(), Empty: empty, Places: places,
+		Doubt: n.doubt, Observer: metrics, Now: time.Now, Logger: log})
+	return n, nil
+}
+
+// doubt is told what the places make of the log.
+func (n *notary) doubt(ctx context.Context, err error) {
+	n.store.Doubt(err)
+	n.check(ctx)
 }
 
 // run minds the checkpoints until ctx ends.
 func (n *notary) run(ctx context.Context) error {
-	copying, checking := time.NewTicker(copyEvery), time.NewTicker(checkEvery)
-	defer copying.Stop()
+	checking := time.NewTicker(checkEvery)
 	defer checking.Stop()
+	var keeping sync.WaitGroup
+	defer keeping.Wait()
+	keeping.Go(func() { n.keeper.Run(ctx) })
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-checking.C:
 			n.check(ctx)
-		case <-copying.C:
-			if note, err := n.store.LastCheckpoint(ctx); err == nil && n.alarm.Load() == nil {
-				n.keep(note)
-			}
 		}
 	}
 }
 
-// all seals, signs and copies what there is: at the start, so that the log is
-// never without a checkpoint, and at the end.
+// all seals, signs and brings away what there is: at the start, after the places
+// were asked, so that the log is never without a checkpoint, and at the end.
 func (n *notary) all(ctx context.Context) {
 	if _, err := n.store.Seal(ctx); err != nil {
 		n.log.Error().Err(err).Msg("the last events could not be sealed yet")
 	}
 	n.check(ctx)
+	n.keeper.Ask(ctx)
 }
 
-func (n *notary) check(ctx context.Context) {
+// check signs, and raises or ends the alarm.
+func (n *notary) check(ctx context.Context) ([]byte, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	note, err := n.store.Checkpoint(ctx)
-	switch {
-	case ctx.Err() != nil:
-		return
-	case err != nil:
+	if ctx.Err() != nil || errors.Is(err, store.ErrUnasked) {
+		return note, err
+	}
+	before := n.alarmed(ctx)
+	n.metrics.LogSound(err == nil)
+	if err == nil {
+		n.alarm.Store(nil)
+	} else {
 		n.alarm.Store(&err)
 		n.log.Error().Err(err).Msg("the log was refused a signature; run exeunt log verify")
-		return
 	}
-	n.alarm.Store(nil)
-	n.keep(note)
+	switch was, is := errors.Is(before, store.ErrTampered), errors.Is(err, store.ErrTampered); {
+	case is && !was:
+		n.note(ctx, bridge.AlarmRaised)
+	case was && !is:
+		n.note(ctx, bridge.AlarmCleared)
+	}
+	return note, err
 }
 
-// keep writes a checkpoint that is new to its file: whole or not at all.
-func (n *notary) keep(note []byte) {
-	if n.copy == "" || len(note) == 0 || bytes.Equal(note, n.written) {
-		return
+// note writes the alarm into the log, although it is not signed meanwhile.
+func (n *notary) note(ctx context.Context, t bridge.EventType) {
+	e := bridge.NewEvent(time.Now(), t, bridge.Facts{Operator: "engine", Outcome: "tampered"})
+	if err := n.store.Update(ctx, func(tx bridge.Tx) error { return tx.Append(e) }); err != nil {
+		n.log.Error().Err(err).Str("event", t.String()).Msg("the alarm could not be written into the log")
 	}
-	if err := replaceFile(n.copy, note, 0o644); err != nil { // public: everybody may verify
-		n.log.Error().Err(err).Msg("the checkpoint could not be written to log.checkpoint")
-		return
-	}
-	n.written = bytes.Clone(note)
 }
 
 // alarmed is why the log was last refused a signature.
@@ -94,46 +143,41 @@ func (n *notary) alarmed(context.Context) error {
 	return nil
 }
 
-// newest returns the newest checkpoint.
+// Sound is nil while nothing speaks against the log: only then may be done what
+// cannot be undone.
+func (n *notary) Sound() error { return n.alarmed(context.Background()) }
+
+// Sign seals and signs what there is, and has it brought to all places that
+// answer within seconds. nil says that it was signed.
+func (n *notary) Sign(ctx context.Context) error {
+	if _, err := n.store.Seal(ctx); err != nil {
+		return err
+	}
+	if _, err := n.check(ctx); err != nil {
+		return err
+	}
+	n.keeper.Ask(ctx)
+	return n.Sound()
+}
+
+// sign is [notary.Sign], and returns that checkpoint with the witnesses'
+// signatures that there are.
+func (n *notary) sign(ctx context.Context) ([]byte, error) {
+	if err := n.Sign(ctx); err != nil {
+		return nil, err
+	}
+	return n.store.LastCosigned(ctx, func([]byte) bool { return true })
+}
+
+// newest returns the newest checkpoint that enough witnesses have cosigned, as
+// the policy says; while there is none, the newest.
 func (n *notary) newest(ctx context.Context) ([]byte, error) {
-	note, err := n.store.LastCheckpoint(ctx)
-	if err == nil && len(note) == 0 {
+	note, err := n.store.LastCosigned(ctx, n.policy.Met)
+	if err == nil && note == nil {
+		note, err = n.store.LastCosigned(ctx, func([]byte) bool { return true })
+	}
+	if err == nil && note == nil {
 		err = bridge.Errorf(bridge.KindNotFound, "the log has no checkpoint yet")
 	}
 	return note, err
-}
-
-// sign seals and signs what there is now, and returns the checkpoint.
-func (n *notary) sign(ctx context.Context) ([]byte, error) {
-	if _, err := n.store.Seal(ctx); err != nil {
-		return nil, err
-	}
-	return n.store.Checkpoint(ctx) // run copies it
-}
-
-// replaceFile makes a file hold content, durably, or leaves it as it is.
-func replaceFile(path string, content []byte, mode os.FileMode) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	if _, err = f.Write(content); err != nil {
-		return err
-	}
-	if err = f.Chmod(mode); err != nil {
-		return err
-	}
-	if err = f.Sync(); err != nil {
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -68,7 +69,9 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	metrics := server.NewMetrics()
 	metrics.Watch(r.store.Stats, log)
 	r.bridge = bridge.New(bridge.Options{Store: r.store, Queues: r.store, Observer: metrics, Logger: log})
-	r.notary = &notary{store: r.store, copy: config.Log.Checkpoint, log: log}
+	if r.notary, err = newNotary(r.store, r.store.LogKey(), config.Log, metrics, log); err != nil {
+		return nil, err
+	}
 	console, background, err := r.store.Console(server.ConsolePath)
 	if err != nil {
 		return nil, failf("the job console cannot be made: %w", err)
@@ -77,13 +80,15 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	r.setDialects(config)
 	r.front = server.New(server.Options{
 		SCIM: r.scim(metrics), Operations: r.bridge, Store: r.store, Tokens: r.store, Uses: r.store, Console: console,
-		Checkpoint: r.notary.newest, Sign: r.notary.sign, EndEpoch: r.store.EndEpoch, Metrics: metrics, Logger: log,
+		Checkpoint: r.notary.newest, Sign: r.notary.sign, EndEpoch: r.store.EndEpoch, LogKey: r.store.VerifierKey(), Evidence: r.store,
+		Metrics: metrics, Logger: log,
 		Ready: []server.Readiness{
 			{Name: "store", Check: func(ctx context.Context) error {
 				return r.store.View(ctx, func(bridge.Tx) error { return nil })
 			}},
 			{Name: "engine", Check: func(context.Context) error { return r.ctx.Err() }},
 			{Name: "log", Check: r.notary.alarmed},
+			{Name: "anchors", Check: r.notary.keeper.Late, Warn: true},
 		},
 	}, config.Settings())
 
@@ -94,6 +99,7 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	if err := r.noteLoaded(ctx, len(apps)); err != nil {
 		return nil, failf("the log cannot be written: %w", err)
 	}
+	r.notary.keeper.Ask(ctx) // before anything is signed
 	r.notary.all(ctx)
 	r.http = r.front.HTTP()
 	r.URL = "http://" + listener.Addr().String()
@@ -179,7 +185,7 @@ func (r *running) apply(ctx context.Context, config server.Config, apps []bridge
 	r.setDialects(config)
 	r.front.Apply(config.Settings())
 	for key, changed := range map[string]bool{"listen": config.Listen != old.Listen, "data": config.Data != old.Data,
-		"database": config.Database != old.Database, "public_url": config.PublicURL != old.PublicURL, "log": config.Log != old.Log, "keys": config.Keys != old.Keys} {
+		"database": config.Database != old.Database, "public_url": config.PublicURL != old.PublicURL, "log": !reflect.DeepEqual(config.Log, old.Log), "keys": config.Keys != old.Keys} {
 		if changed {
 			stays = append(stays, key)
 		}

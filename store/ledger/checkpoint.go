@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/transparency-dev/formats/log"
 	"golang.org/x/mod/sumdb/note"
@@ -95,8 +96,29 @@ func open(signed []byte, v note.Verifier) (Checkpoint, error) {
 	if _, err := base64.StdEncoding.Strict().DecodeString(n.Sigs[0].Base64); err != nil {
 		return Checkpoint{}, errors.New("ledger: checkpoint: signature in another spelling")
 	}
+	c, err := read(n.Text)
+	if err == nil && c.Origin != v.Name() {
+		err = errors.New("ledger: checkpoint is of another log than its key")
+	}
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	return c, nil
+}
+
+// Read reads what a signed checkpoint says, without looking at signatures: for
+// one that was opened before, or to learn what is claimed.
+func Read(signed []byte) (Checkpoint, error) {
+	text, _, ok := strings.Cut(string(signed), "\n\n")
+	if !ok {
+		return Checkpoint{}, errors.New("ledger: not a signed note")
+	}
+	return read(text + "\n")
+}
+
+func read(text string) (Checkpoint, error) {
 	var p log.Checkpoint
-	rest, err := p.Unmarshal([]byte(n.Text))
+	rest, err := p.Unmarshal([]byte(text))
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("ledger: %w", err)
 	}
@@ -107,12 +129,22 @@ func open(signed []byte, v note.Verifier) (Checkpoint, error) {
 	switch {
 	case len(rest) > 0:
 		return Checkpoint{}, errors.New("ledger: checkpoint has extension lines")
-	case c.text() != n.Text:
+	case c.text() != text:
 		return Checkpoint{}, errors.New("ledger: checkpoint in another spelling")
-	case c.Origin != v.Name():
-		return Checkpoint{}, errors.New("ledger: checkpoint is of another log than its key")
 	case c.Size == 0 && c.Root != emptyRoot():
 		return Checkpoint{}, errors.New("ledger: checkpoint gives the empty log a wrong hash")
 	}
 	return c, nil
+}
+
+// Empty is the checkpoint of a log without events.
+func Empty(origin string) Checkpoint { return Checkpoint{Origin: origin, Root: emptyRoot()} }
+
+// OriginOf is the name of the log that a verifier key belongs to.
+func OriginOf(verifierKey string) (string, error) {
+	v, err := newVerifier(verifierKey)
+	if err != nil {
+		return "", err
+	}
+	return v.Name(), nil
 }

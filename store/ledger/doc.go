@@ -6,6 +6,8 @@
 //	opening.go     Opening, Commitment, CheckOpening: personal data, outside the leaf
 //	tree.go        Frontier, Append: leaves become tree hashes (RFC 6962)
 //	checkpoint.go  Checkpoint, Open: a signed statement of size and root (C2SP)
+//	cosignature.go Cosigner, Cosignature: what witnesses add to it (C2SP)
+//	policy.go      Policy: how many of which witnesses are enough (C2SP)
 //	key.go         Signer, LoadOrCreateKey: who signs
 //	proof.go       Inclusion, Consistency: proofs, and how they are checked
 //	verify.go      Verify: everything recomputed from stored leaves

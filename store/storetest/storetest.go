@@ -9,6 +9,7 @@
 //	lanes.go      whose turn it is; lanes under load
 //	stops.go      stopping in two stages; River's console
 //	log.go        the log: appended, sealed, signed, verified, guarded
+//	evidence.go   certificates and surveys read out of it
 //	forgetting.go subject keys: sealed under, wrapped anew, destroyed
 //	retained.go   what is recognised of whoever was forgotten
 package storetest
@@ -73,6 +74,11 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"LogSealsInOrder", logSeals},
 		{"LogSealsWhileOthersAppend", logSealsConcurrently},
 		{"Checkpoints", checkpoints},
+		{"Certificates", certificates},
+		{"Populations", populations},
+		{"Anchors", anchors},
+		{"Doubt", doubt},
+		{"Cosignatures", cosignatures},
 		{"Forgetting", forgetting},
 		{"KeyEpochs", epochs},
 		{"Retained", retained},

@@ -12,15 +12,11 @@
 package webhook
 
 import (
-	"encoding/base64"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/bridge/connector/internal/call"
-
-	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
 // Config describes one app:
@@ -63,15 +59,7 @@ func (c *Config) Validate() (problems []*bridge.Error) {
 	if e := c.CheckURL("url", c.URL); e != nil {
 		problems = append(problems, e)
 	}
-	if len(c.Secrets) == 0 {
-		add("secrets", "at least one is required")
-	}
-	for i, s := range c.Secrets {
-		key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(string(s), "whsec_"))
-		if err != nil || len(key) < minKey || len(key) > maxKey {
-			add(fmt.Sprintf("secrets[%d]", i), "must be whsec_ and %d to %d bytes in base64", minKey, maxKey)
-		}
-	}
+	problems = append(problems, CheckSecrets(c.Secrets)...)
 	if !slices.Contains([]string{"", byUserName, byEmail, byExternalID, byID}, c.Identify) {
 		add("identify", "must be userName, email, externalId or id")
 	}
@@ -95,12 +83,8 @@ func (c *Config) Open() (bridge.Connector, error) {
 		return nil, err
 	}
 	h := &hook{client: client, url: c.URL, identify: c.Identify, checks: c.Check}
-	for i, s := range c.Secrets {
-		signer, err := standardwebhooks.NewWebhook(string(s))
-		if err != nil {
-			return nil, bridge.Errorf(bridge.KindInvalid, "secrets[%d] cannot be used", i)
-		}
-		h.signers = append(h.signers, signer)
+	if h.signing, err = NewSigning(c.Secrets); err != nil {
+		return nil, err
 	}
 	if h.identify == "" {
 		h.identify = byUserName

@@ -1,7 +1,9 @@
 package webhook
 
 import (
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -46,12 +48,46 @@ func body(kind string, at time.Time, o bridge.Order) ([]byte, error) {
 	}})
 }
 
-// sign returns the headers of one attempt: the id stays, the time is the
-// attempt's, and there is one signature for each secret.
-func sign(signers []*standardwebhooks.Webhook, id string, at time.Time, body []byte) (http.Header, error) {
+// Signing signs messages for one receiver, with all of its secrets, so that one
+// can replace another. It is safe for concurrent use.
+type Signing []*standardwebhooks.Webhook
+
+// NewSigning takes secrets that [CheckSecrets] has no objection to.
+func NewSigning(secrets []bridge.Secret) (s Signing, err error) {
+	for i, secret := range secrets {
+		signer, err := standardwebhooks.NewWebhook(string(secret))
+		if err != nil {
+			return nil, bridge.Errorf(bridge.KindInvalid, "secrets[%d] cannot be used", i)
+		}
+		s = append(s, signer)
+	}
+	return s, nil
+}
+
+// CheckSecrets returns what is wrong with secrets, without repeating them.
+func CheckSecrets(secrets []bridge.Secret) (problems []*bridge.Error) {
+	add := func(field, format string, args ...any) {
+		problems = append(problems, &bridge.Error{Kind: bridge.KindInvalid, Field: field, Message: fmt.Sprintf(format, args...)})
+	}
+	if len(secrets) == 0 {
+		add("secrets", "at least one is required")
+	}
+	for i, s := range secrets {
+		key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(string(s), "whsec_"))
+		if err != nil || len(key) < minKey || len(key) > maxKey {
+			add(fmt.Sprintf("secrets[%d]", i), "must be whsec_ and %d to %d bytes in base64", minKey, maxKey)
+		}
+	}
+	return problems
+}
+
+// Header returns the headers of one attempt to send a body of JSON: the id
+// stays, the time is the attempt's, and there is one signature for each secret.
+// An id must have no dot, which would reach into what is signed.
+func (s Signing) Header(id string, at time.Time, body []byte) (http.Header, error) {
 	var signatures []string
-	for _, s := range signers {
-		signature, err := s.Sign(id, at, body)
+	for _, signer := range s {
+		signature, err := signer.Sign(id, at, body)
 		if err != nil {
 			return nil, err
 		}

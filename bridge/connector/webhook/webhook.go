@@ -14,15 +14,13 @@ import (
 
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/bridge/connector/internal/call"
-
-	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
 // hook is one receiver.
 type hook struct {
 	client   *call.Client
 	url      string
-	signers  []*standardwebhooks.Webhook
+	signing  Signing
 	identify string
 	checks   bool
 	offers   bridge.Capabilities
@@ -123,7 +121,7 @@ func (h *hook) post(ctx context.Context, kind, id string, payload []byte) (*call
 	if id == "" || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' || r == '.' }) {
 		return nil, bridge.Permanent(errors.New("the order has no key that can be a message id"))
 	}
-	headers, err := sign(h.signers, id, time.Now(), payload)
+	headers, err := h.signing.Header(id, time.Now(), payload)
 	if err != nil {
 		return nil, bridge.Permanent(errors.New("the message cannot be signed"))
 	}

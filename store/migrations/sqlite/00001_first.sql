@@ -178,6 +178,8 @@ CREATE TABLE uses (
 -- The log. body is the leaf without its position, which is given when it is
 -- sealed.
 CREATE TABLE log_event (id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
+-- By the case or erasure that an event belongs to, as it stands in the leaf.
+CREATE INDEX log_event_request ON log_event (substr(body, 27, 16));
 
 -- Personal data of events: outside the log, and destroyed without touching it.
 CREATE TABLE log_payload (

@@ -68,7 +68,7 @@ func New(c Config) (*Client, error) {
 	if c.MaxBytes <= 0 {
 		c.MaxBytes = defaultMaxBytes
 	}
-	roots, err := c.roots()
+	roots, err := c.Roots()
 	if err != nil {
 		return nil, err
 	}
@@ -110,9 +110,9 @@ func transport(g *guard, roots *x509.CertPool) *http.Transport {
 	}
 }
 
-// roots are the system's certificate authorities and those of CAFile; nil
+// Roots are the system's certificate authorities and those of CAFile; nil
 // means the system's.
-func (e Egress) roots() (*x509.CertPool, error) {
+func (e Egress) Roots() (*x509.CertPool, error) {
 	if e.CAFile == "" {
 		return nil, nil
 	}
