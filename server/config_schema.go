@@ -32,7 +32,7 @@ func ConfigSchema() *jsonschema.Schema {
 	root := r.Reflect(Config{})
 	root.Title = "exeunt.yaml"
 	root.Description = "Configuration of exeunt"
-	for _, key := range []string{"sources", "apps", "laws", "calendars"} {
+	for _, key := range []string{"sources", "apps", "laws", "calendars", "retained"} {
 		names, _ := root.Properties.Get(key)
 		names.PropertyNames = &jsonschema.Schema{Pattern: namePattern.String(), MaxLength: ptr[uint64](48)}
 	}
