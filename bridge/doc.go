@@ -15,6 +15,7 @@
 //	law.go        Law: how soon whoever asks to be forgotten must be answered  pure
 //	lawbook.go    Lawbook: the laws of this installation; extensions         pure
 //	retained.go   Retention, Retained: what is recognised of whoever was forgotten
+//	link.go       Link: by which a person asks for themselves to be forgotten
 //	calendar.go   Calendar: which days nobody works                          pure
 //	errors.go     Error: what may be shown to whoever asked
 //	store.go      Store, Tx: what must be kept

@@ -49,6 +49,7 @@ type Tx interface {
 	LogTx
 	RetentionsTx
 	RetainedTx
+	LinksTx
 }
 
 // PeopleTx keeps people.

@@ -29,3 +29,14 @@ CREATE TABLE retained (
 );
 CREATE INDEX retained_known ON retained (pepper, hash);
 CREATE INDEX retained_expiring ON retained (expires, id);
+
+-- By which people ask for themselves to be forgotten.
+CREATE TABLE links (
+    hash    BYTEA NOT NULL PRIMARY KEY CHECK (length(hash) = 32),
+    handle  BYTEA NOT NULL CHECK (length(handle) = 16),
+    law     TEXT NOT NULL,
+    made    BIGINT NOT NULL,
+    expires BIGINT NOT NULL,
+    used    BIGINT NOT NULL
+);
+CREATE INDEX links_expiring ON links (expires);

@@ -29,3 +29,14 @@ CREATE TABLE retained (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX retained_known ON retained (pepper, hash);
 CREATE INDEX retained_expiring ON retained (expires, id);
+
+-- By which people ask for themselves to be forgotten.
+CREATE TABLE links (
+    hash    BLOB NOT NULL PRIMARY KEY CHECK (length(hash) = 32),
+    handle  BLOB NOT NULL CHECK (length(handle) = 16),
+    law     TEXT NOT NULL,
+    made    INTEGER NOT NULL,
+    expires INTEGER NOT NULL,
+    used    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX links_expiring ON links (expires);
