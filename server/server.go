@@ -46,6 +46,8 @@ type Options struct {
 	LogKey   string // the log's public key
 	Log      Log
 	Evidence Evidence
+	// Note appends an event to the log.
+	Note func(context.Context, bridge.Event) error
 	// EndEpoch ends the current key epoch, and returns the number of the new one.
 	EndEpoch func(context.Context) (int64, error)
 	Ready    []Readiness
@@ -166,6 +168,7 @@ func (s *Server) routes() {
 	guarded.POST("/v1/cases/:id/restore", s.restoreCase)
 	guarded.POST("/v1/log/checkpoint", func(c echo.Context) error { return answerNote(c, s.Sign) })
 	guarded.POST("/v1/keys/epoch", s.endEpoch)
+	guarded.POST("/v1/backups", s.backupMade)
 	guarded.GET("/v1/retained", s.listRetained)
 	guarded.POST("/v1/retained", s.askRetained)
 	guarded.POST("/v1/retained/lookup", s.lookUpRetained)

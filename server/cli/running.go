@@ -80,7 +80,7 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	r.setDialects(config)
 	r.front = server.New(server.Options{
 		SCIM: r.scim(metrics), Operations: r.bridge, Retaining: r.bridge, Store: r.store, Tokens: r.store, Uses: r.store, Console: console,
-		Checkpoint: r.notary.newest, Sign: r.notary.sign, EndEpoch: r.store.EndEpoch, LogKey: r.store.VerifierKey(), Evidence: r.store, Log: r.store,
+		Checkpoint: r.notary.newest, Sign: r.notary.sign, EndEpoch: r.store.EndEpoch, Note: r.note, LogKey: r.store.VerifierKey(), Evidence: r.store, Log: r.store,
 		Metrics: metrics, Logger: log,
 		Ready: []server.Readiness{
 			{Name: "store", Check: func(ctx context.Context) error {
@@ -197,7 +197,11 @@ func (r *running) apply(ctx context.Context, config server.Config, apps []bridge
 }
 
 func (r *running) noteLoaded(ctx context.Context, apps int) error {
-	return r.store.Update(ctx, func(tx bridge.Tx) error { return tx.Append(server.ConfigLoaded(time.Now(), apps)) })
+	return r.note(ctx, server.ConfigLoaded(time.Now(), apps))
+}
+
+func (r *running) note(ctx context.Context, e bridge.Event) error {
+	return r.store.Update(ctx, func(tx bridge.Tx) error { return tx.Append(e) })
 }
 
 // stop ends everything in order. Until ctx ends, requests and actions under way
