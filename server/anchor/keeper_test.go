@@ -122,7 +122,8 @@ func (d *desk) mustSign(n int) []byte {
 func (d *desk) after(wait time.Duration) {
 	d.now = d.now.Add(wait)
 	for _, one := range d.deliveries {
-		d.step(d.t.Context(), one)
+		d.deliver(d.t.Context(), one)
+		d.judge(d.t.Context())
 	}
 }
 
