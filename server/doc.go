@@ -14,6 +14,7 @@
 //	room.go                  how long bodies may be, and how much memory all of them take
 //	api.go                   /v1: cases, retry, restore, checkpoint
 //	api_evidence.go          certificates, and all departures of a period
+//	api_log.go               /v1/log: proofs, tiles, events, for auditors
 //	api_tokens.go            /v1/tokens: issue, list, revoke
 //	health.go                /healthz and /readyz
 //	metrics.go               /metrics, and Metrics, which watches departures for it
