@@ -13,6 +13,9 @@
 //	action.go     Action: one effect on one account, a state machine
 //	event.go      Event: one line of the append-only log
 //	law.go        Law: how soon whoever asks to be forgotten must be answered  pure
+//	lawbook.go    Lawbook: the laws of this installation; extensions         pure
+//	retained.go   Retention, Retained: what is recognised of whoever was forgotten
+//	link.go       Link: by which a person asks for themselves to be forgotten
 //	calendar.go   Calendar: which days nobody works                          pure
 //	errors.go     Error: what may be shown to whoever asked
 //	store.go      Store, Tx: what must be kept

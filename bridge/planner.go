@@ -31,6 +31,9 @@ func (b *Bridge) Run(ctx context.Context) error {
 			} else if n == planned { // more are overdue
 				looked = time.Time{}
 			}
+			if err := b.EndRetained(ctx); err != nil && ctx.Err() == nil {
+				b.log.Error().Err(err).Msg("expired retained tokens cannot be destroyed; trying again")
+			}
 		}
 		wait := open.wait(b.now(), look)
 		n, err := b.PlanCases(ctx)

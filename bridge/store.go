@@ -47,6 +47,9 @@ type Tx interface {
 	CasesTx
 	LanesTx
 	LogTx
+	RetentionsTx
+	RetainedTx
+	LinksTx
 }
 
 // PeopleTx keeps people.

@@ -19,21 +19,25 @@ import (
 // when it is absent; an empty file is a working configuration without sources
 // and apps.
 type Config struct {
-	Listen     string                   `yaml:"listen" jsonschema:"default=127.0.0.1:8080" jsonschema_description:"Address and port to listen on; set tls or put a TLS proxy before it if it is not loopback"`
-	TLS        TLSConfig                `yaml:"tls" jsonschema_description:"To end TLS here, without a proxy"`
-	Proxies    []Network                `yaml:"trusted_proxies" jsonschema_description:"Proxies before exeunt: networks or addresses whose word counts about where a request comes from (X-Forwarded-For)"`
-	ProxyCert  bool                     `yaml:"client_cert_header" jsonschema_description:"The trusted proxies set or remove the header Client-Cert (RFC 9440) themselves, so it is the client's certificate"`
-	PublicURL  string                   `yaml:"public_url" jsonschema:"format=uri" jsonschema_description:"Where sources reach exeunt, such as https://exeunt.example.com"`
-	Data       string                   `yaml:"data" jsonschema:"default=./exeunt-data" jsonschema_description:"Directory of the database and the log's key; relative paths count from this file"`
-	Database   bridge.Secret            `yaml:"database" jsonschema_description:"PostgreSQL URL, by reference; without it, SQLite in the data directory"`
-	Keys       KeysConfig               `yaml:"keys" jsonschema_description:"The keys that seal what is kept of people"`
-	AdminToken bridge.Secret            `yaml:"admin_token" jsonschema_description:"The administrator's token, by reference; without it, one is kept in the data directory"`
-	Auditors   map[string]bridge.Secret `yaml:"auditors" jsonschema_description:"Tokens of auditors, by name and by reference: they may read the log, certificates and populations, and nothing else"`
-	Sources    map[string]SourceConfig  `yaml:"sources" jsonschema_description:"HR systems and identity providers that may speak to us, by name"`
-	Apps       map[string]AppConfig     `yaml:"apps" jsonschema_description:"Applications whose doors are shut, by name"`
-	SLA        time.Duration            `yaml:"sla" jsonschema_description:"By when every app is to be shut after somebody left, such as 24h; certificates and surveys are held against it"`
-	Limits     LimitsConfig             `yaml:"limits" jsonschema_description:"What one source may ask of us"`
-	Log        LogConfig                `yaml:"log" jsonschema_description:"Where and how much is written"`
+	Listen     string                    `yaml:"listen" jsonschema:"default=127.0.0.1:8080" jsonschema_description:"Address and port to listen on; set tls or put a TLS proxy before it if it is not loopback"`
+	TLS        TLSConfig                 `yaml:"tls" jsonschema_description:"To end TLS here, without a proxy"`
+	Proxies    []Network                 `yaml:"trusted_proxies" jsonschema_description:"Proxies before exeunt: networks or addresses whose word counts about where a request comes from (X-Forwarded-For)"`
+	ProxyCert  bool                      `yaml:"client_cert_header" jsonschema_description:"The trusted proxies set or remove the header Client-Cert (RFC 9440) themselves, so it is the client's certificate"`
+	PublicURL  string                    `yaml:"public_url" jsonschema:"format=uri" jsonschema_description:"Where sources reach exeunt, such as https://exeunt.example.com"`
+	Data       string                    `yaml:"data" jsonschema:"default=./exeunt-data" jsonschema_description:"Directory of the database and the log's key; relative paths count from this file"`
+	Database   bridge.Secret             `yaml:"database" jsonschema_description:"PostgreSQL URL, by reference; without it, SQLite in the data directory"`
+	Keys       KeysConfig                `yaml:"keys" jsonschema_description:"The keys that seal what is kept of people"`
+	Laws       map[string]LawConfig      `yaml:"laws" jsonschema_description:"Rules of your own about how soon an erasure must be done, by name"`
+	Calendars  map[string][]string       `yaml:"calendars" jsonschema_description:"Days off of your own, by name: lists of dates such as 2026-12-24; weekends are off in each"`
+	Retained   map[string]RetainedConfig `yaml:"retained" jsonschema_description:"Purposes, by name, for which somebody may be recognised again after they were forgotten; none by default"`
+	Erasure    ErasureConfig             `yaml:"erasure" jsonschema_description:"How people are forgotten"`
+	AdminToken bridge.Secret             `yaml:"admin_token" jsonschema_description:"The administrator's token, by reference; without it, one is kept in the data directory"`
+	Auditors   map[string]bridge.Secret  `yaml:"auditors" jsonschema_description:"Tokens of auditors, by name and by reference: they may read the log, certificates and populations, and nothing else"`
+	Sources    map[string]SourceConfig   `yaml:"sources" jsonschema_description:"HR systems and identity providers that may speak to us, by name"`
+	Apps       map[string]AppConfig      `yaml:"apps" jsonschema_description:"Applications whose doors are shut, by name"`
+	SLA        time.Duration             `yaml:"sla" jsonschema_description:"By when every app is to be shut after somebody left, such as 24h; certificates and surveys are held against it"`
+	Limits     LimitsConfig              `yaml:"limits" jsonschema_description:"What one source may ask of us"`
+	Log        LogConfig                 `yaml:"log" jsonschema_description:"Where and how much is written"`
 }
 
 // AppConfig is one registered application.
@@ -181,6 +185,7 @@ func beside(file, path string) string {
 func (c *Config) fill() {
 	c.Listen = cmp.Or(c.Listen, "127.0.0.1:8080")
 	c.Data = cmp.Or(c.Data, "./exeunt-data")
+	c.Erasure.Law = cmp.Or(c.Erasure.Law, DefaultLaw)
 	c.Keys.Epoch = cmp.Or(c.Keys.Epoch, store.DefaultEpoch)
 	c.Limits.Body = cmp.Or(c.Limits.Body, 16<<20)
 	c.Limits.Rate = cmp.Or(c.Limits.Rate, 1000)

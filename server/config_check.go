@@ -46,6 +46,8 @@ func (d *decoder) check(c *Config) {
 	if inside(c.Keys.File, c.Data) {
 		d.warn("keys.file", "is in the data directory: whoever copies that has the keys to it; name a place elsewhere")
 	}
+	d.checkLaws(c)
+	d.checkRetained(c)
 	within(d, c.Limits.Body, 1024, 64<<20, "limits.body")
 	within(d, c.Limits.Rate, 0.001, 1e6, "limits.rate")
 	within(d, c.Limits.Burst, 1, 1e6, "limits.burst")

@@ -32,7 +32,7 @@ func ConfigSchema() *jsonschema.Schema {
 	root := r.Reflect(Config{})
 	root.Title = "exeunt.yaml"
 	root.Description = "Configuration of exeunt"
-	for _, key := range []string{"sources", "apps"} {
+	for _, key := range []string{"sources", "apps", "laws", "calendars", "retained"} {
 		names, _ := root.Properties.Get(key)
 		names.PropertyNames = &jsonschema.Schema{Pattern: namePattern.String(), MaxLength: ptr[uint64](48)}
 	}
@@ -82,6 +82,8 @@ func schemaOf(t reflect.Type) *jsonschema.Schema {
 		return &jsonschema.Schema{Type: "string", Pattern: `^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$`, Description: "SHA-256 of a certificate"}
 	case reflect.TypeFor[time.Duration]():
 		return &jsonschema.Schema{Type: "string", Pattern: `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`, Examples: []any{"500ms", "10s", "5m", "24h"}}
+	case reflect.TypeFor[bridge.Span]():
+		return &jsonschema.Schema{Type: "string", Pattern: `^[0-9]+ (calendar_month|calendar_day|business_day)s?$`, Examples: []any{"1 calendar_month", "45 calendar_days", "10 business_days"}}
 	case reflect.TypeFor[bridge.Effect]():
 		s := &jsonschema.Schema{Type: "string"}
 		for _, e := range bridge.Effects {

@@ -15,6 +15,7 @@
 //	api.go                   /v1: cases, retry, restore, checkpoint
 //	api_evidence.go          certificates, and all departures of a period
 //	api_log.go               /v1/log: proofs, tiles, events, for auditors
+//	api_retained.go          /v1/retained, and the purposes of it
 //	api_tokens.go            /v1/tokens: issue, list, revoke
 //	health.go                /healthz and /readyz
 //	metrics.go               /metrics, and Metrics, which watches departures for it
@@ -23,6 +24,7 @@
 //	config.go                Config: the one struct of the one file
 //	config_sources.go        how sources come in, TLS, networks
 //	config_sources_check.go  what may be wrong with that
+//	config_laws.go           laws and calendars of one's own; deadlines that cannot be met
 //	config_check.go          what may be wrong with its values
 //	config_decode.go         YAML into structs, every mistake with its place
 //	config_secret.go         file: and env: references

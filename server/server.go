@@ -33,6 +33,7 @@ type Reader interface {
 type Options struct {
 	SCIM       http.Handler // sees paths below /scim/v2
 	Operations Operations
+	Retaining  Retaining
 	Store      Reader
 	Tokens     Tokens
 	Uses       Uses
@@ -59,14 +60,15 @@ const ConsolePath = "/console/river"
 
 // Settings is what may change while the server runs.
 type Settings struct {
-	Keys      []Key                   // tokens that the configuration names
-	Knows     []string                // names of the sources that may speak to us
-	Sources   map[string]SourceConfig // what else they show, and from where they may call
-	Proxies   []Network               // whose word about a client counts
-	ProxyCert bool                    // also about its certificate
-	TLS       TLSConfig               // of the listener
-	Limit     LimitsConfig            // all fields set
-	SLA       time.Duration           // by when every app is to be shut; 0: not measured
+	Keys      []Key                     // tokens that the configuration names
+	Knows     []string                  // names of the sources that may speak to us
+	Sources   map[string]SourceConfig   // what else they show, and from where they may call
+	Proxies   []Network                 // whose word about a client counts
+	ProxyCert bool                      // also about its certificate
+	TLS       TLSConfig                 // of the listener
+	Limit     LimitsConfig              // all fields set
+	Retained  map[string]RetainedConfig // purposes
+	SLA       time.Duration             // by when every app is to be shut; 0: not measured
 }
 
 // Server answers everything that comes in.
@@ -76,6 +78,7 @@ type Server struct {
 	echo      *echo.Echo
 	warns     *rate.Limiter // log lines about refused credentials
 	offenders offenders
+	lookups   *rate.Limiter
 }
 
 // state is one set of settings and what was made of it.
@@ -100,7 +103,7 @@ func New(o Options, s Settings) *Server {
 	if o.GiveUp == 0 {
 		o.GiveUp = writeTimeout - 5*time.Second
 	}
-	srv := &Server{Options: o, warns: rate.NewLimiter(5, 20)}
+	srv := &Server{Options: o, warns: rate.NewLimiter(5, 20), lookups: lookups()}
 	srv.Apply(s)
 	srv.routes()
 	return srv
@@ -163,6 +166,10 @@ func (s *Server) routes() {
 	guarded.POST("/v1/cases/:id/restore", s.restoreCase)
 	guarded.POST("/v1/log/checkpoint", func(c echo.Context) error { return answerNote(c, s.Sign) })
 	guarded.POST("/v1/keys/epoch", s.endEpoch)
+	guarded.GET("/v1/retained", s.listRetained)
+	guarded.POST("/v1/retained", s.askRetained)
+	guarded.POST("/v1/retained/lookup", s.lookUpRetained)
+	guarded.DELETE("/v1/retained/:id", s.destroyRetained)
 	guarded.GET("/v1/tokens", s.listTokens)
 	guarded.POST("/v1/tokens", s.issueToken)
 	guarded.DELETE("/v1/tokens/:id", s.revokeToken)

@@ -28,6 +28,8 @@
 //	reconcile.go   every lane with something to do has a job
 //
 //	sealing.go     what is kept of people, sealed and opened; the key file
+//	links.go      by which people ask for themselves to be forgotten
+//	retained.go    what is recognised of whoever was forgotten, and its keys
 //	epochs.go      subject keys, wrapped anew as key epochs end
 //	shred.go       whoever is to be forgotten: key and data destroyed, files searched
 //

@@ -96,6 +96,10 @@ func (t *tx) forget(h bridge.Handle) error {
 	for _, query := range []string{
 		`DELETE FROM accounts WHERE (app, person) IN (SELECT app, person FROM actions WHERE case_id IN ` + theirs + `)`,
 		`DELETE FROM log_payload WHERE handle = $1`,
+		`DELETE FROM links WHERE handle = $1`,
+		`DELETE FROM retentions WHERE handle = $1`,
+		`DELETE FROM retained WHERE pepper = $1`,
+		`DELETE FROM peppers WHERE handle = $1`,
 		`DELETE FROM subject_keys WHERE handle = $1`,
 	} {
 		if _, err := t.do(query, h[:]); err != nil {

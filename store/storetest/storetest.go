@@ -11,6 +11,7 @@
 //	log.go        the log: appended, sealed, signed, verified, guarded
 //	evidence.go   certificates and surveys read out of it
 //	forgetting.go subject keys: sealed under, wrapped anew, destroyed
+//	retained.go   what is recognised of whoever was forgotten
 package storetest
 
 import (
@@ -80,6 +81,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"Cosignatures", cosignatures},
 		{"Forgetting", forgetting},
 		{"KeyEpochs", epochs},
+		{"Retained", retained},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
 	}

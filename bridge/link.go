@@ -1,0 +1,58 @@
+package bridge
+
+import (
+	"context"
+	"crypto/sha256"
+	"time"
+)
+
+// Link is how somebody asks to be forgotten: an operator has sent them a secret
+// address, and whoever comes by it is believed to be that person. It is good once,
+// and for a time. Only its hash is kept.
+type Link struct {
+	Hash    [32]byte // SHA-256 of the secret
+	Handle  Handle   // of the person
+	Law     string   // name of the law under which they ask
+	Made    time.Time
+	Expires time.Time
+	Used    time.Time // zero while it is good
+}
+
+// LinksTx keeps links.
+type LinksTx interface {
+	// PutLink keeps a new link, and forgets those that have expired.
+	PutLink(l Link) error
+	// UseLink marks a link as used, and returns it. KindNotFound if there is none
+	// of that hash, or if it was used before, or has expired.
+	UseLink(hash [32]byte, now time.Time) (Link, error)
+}
+
+// MakeLink makes a link out of a secret for a person, by id or by a case. Only an
+// operator may. KindNotFound if there is no such person.
+func (b *Bridge) MakeLink(ctx context.Context, person, caseID, law, secret string, good time.Duration) (Link, error) {
+	if _, err := operator(ctx); err != nil {
+		return Link{}, err
+	}
+	now := b.time()
+	l := Link{Hash: sha256.Sum256([]byte(secret)), Law: law, Made: now, Expires: now.Add(good)}
+	err := b.store.Update(ctx, func(tx Tx) (err error) {
+		if l.Handle, err = handleOf(tx, person, caseID); err != nil {
+			return err
+		}
+		return tx.PutLink(l)
+	})
+	return l, err
+}
+
+// FollowLink uses a link up, and hands it to receive in the same transaction.
+// KindNotFound if the link is not good, whatever the reason.
+func (b *Bridge) FollowLink(ctx context.Context, secret string, receive func(Tx, Link, time.Time) error) error {
+	now := b.time()
+	return b.store.Update(ctx, func(tx Tx) error {
+		l, err := tx.UseLink(sha256.Sum256([]byte(secret)), now)
+		if err != nil {
+			return err
+		}
+		return receive(tx, l, now)
+	})
+}
