@@ -63,7 +63,7 @@ func (d *decoder) checkLog(l LogConfig) {
 		path := join("log.anchors", name)
 		d.checkName(name, path)
 		for _, e := range l.Anchors[name].Validate() {
-			if at := join(path, e.Field); !d.failed(at) {
+			if at := strings.TrimSuffix(join(path, e.Field), "."); !d.failed(at) {
 				d.add(at, "%s", e.Message)
 			}
 		}

@@ -4,7 +4,7 @@
 //	cli.go        Main, Run: commands, exit codes, the one line of an error
 //	serve.go      exeunt serve: signals, reload, what is printed
 //	running.go    one exeunt in this process: start, apply, stop in two stages
-//	notary.go     the log's newest checkpoint, checked and copied elsewhere
+//	notary.go     the log's checkpoints: signed, brought outside; the alarm
 //	first.go      what is made when there is no configuration: tokens, advice
 //	demo.go       exeunt demo: one performance
 //	demo_stage.go three apps, exeunt between them, and the five people

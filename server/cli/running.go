@@ -68,10 +68,10 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	}()
 	metrics := server.NewMetrics()
 	metrics.Watch(r.store.Stats, log)
-	r.bridge = bridge.New(bridge.Options{Store: r.store, Queues: r.store, Observer: metrics, Logger: log})
 	if r.notary, err = newNotary(r.store, r.store.LogKey(), config.Log, metrics, log); err != nil {
 		return nil, err
 	}
+	r.bridge = bridge.New(bridge.Options{Store: r.store, Queues: r.store, Observer: metrics, Logger: log})
 	console, background, err := r.store.Console(server.ConsolePath)
 	if err != nil {
 		return nil, failf("the job console cannot be made: %w", err)
