@@ -23,6 +23,7 @@ import (
 //	stage                     starts three sandbox apps and exeunt, see testdata/stage
 //	end, start, restart       ends exeunt gently; starts it again; kills it (-9) and starts it again
 //	serve FILE [flags]        starts exeunt without a configuration; FILE gets what it prints
+//	watch FILE [flags]        starts exeunt witness; FILE gets a policy that asks for it
 //	reload                    sends it SIGHUP; with "!" the new configuration must be refused
 //	grab VAR PATTERN          sets VAR to the pattern's group in the last output
 //	replace FILE OLD NEW      edits a file; \n in NEW is a new line
@@ -31,7 +32,7 @@ import (
 //	waited URL ADMIN METHOD D the app was left alone for D after it answered 429
 func storyCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"stage": startStage, "end": end, "start": start, "restart": restart, "serve": serve, "reload": reload, "grab": grab, "replace": replace,
+		"stage": startStage, "end": end, "start": start, "restart": restart, "serve": serve, "watch": watch, "reload": reload, "grab": grab, "replace": replace,
 		"fault": fault, "clear": clearFaults, "waited": waited,
 	}
 }
@@ -126,6 +127,25 @@ func serve(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("exeunt does not start\n%s", ts.ReadFile(args[0]))
+}
+
+// watch starts a witness of its own, and writes the policy that it prints.
+func watch(ts *testscript.TestScript, neg bool, args []string) {
+	s := stageOf(ts)
+	out, err := os.Create(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer out.Close()
+	log, err := os.Create(ts.MkAbs(args[0] + ".log"))
+	ts.Check(err)
+	defer log.Close()
+	s.others = append(s.others, run(ts, out, log, "exeunt", append([]string{"witness", "--listen", "127.0.0.1:0"}, args[1:]...)...))
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if m := regexp.MustCompile(`(?m)^witness (\S+) .*\n`).FindStringSubmatch(ts.ReadFile(args[0])); m != nil {
+			ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(m[0]+"quorum "+m[1]+"\n"), 0o600))
+			return
+		}
+	}
+	ts.Fatalf("the witness does not start\n%s", ts.ReadFile(args[0]+".log"))
 }
 
 func run(ts *testscript.TestScript, out, log *os.File, name string, args ...string) *exec.Cmd {

@@ -20,13 +20,24 @@ import (
 // Key is a token that the configuration names: any text, from wherever.
 type Key struct {
 	ID     string // for logs and events, such as "okta.1"
-	Source string // "" for the operator's
+	Source string // "" for the operator's, and auditors'
+	Kind   TokenKind
 	Sum    [32]byte
 }
 
-// KeyOf makes a key of a token's text.
+// KeyOf makes a key of a token's text: a source's or, with source "", the
+// operator's.
 func KeyOf(id, source string, token bridge.Secret) Key {
-	return Key{ID: id, Source: source, Sum: sha256.Sum256([]byte(token))}
+	k := Key{ID: id, Source: source, Kind: SCIMToken, Sum: sha256.Sum256([]byte(token))}
+	if source == "" {
+		k.Kind = AdminToken
+	}
+	return k
+}
+
+// AuditorKey makes a key of an auditor's token.
+func AuditorKey(name string, token bridge.Secret) Key {
+	return Key{ID: "auditor." + name, Kind: AuditToken, Sum: sha256.Sum256([]byte(token))}
 }
 
 // Tokens keeps the tokens that exeunt has issued; *store.Store has it.
@@ -90,11 +101,11 @@ func (x shown) cert() *x509.Certificate {
 // it may come in; err says that this is not known. A source that has to show
 // more than a token has to show all of it.
 func (s *Server) who(ctx context.Context, now *state, x shown, kind TokenKind) (bridge.Caller, reason, error) {
-	if kind == AdminToken {
+	if kind != SCIMToken { // these are never issued, only configured
 		if caller, ok := now.byKey(x.text, kind); ok {
 			return caller, "", nil
 		}
-		return bridge.Caller{}, wrong, nil // the operator's token is never issued, only configured
+		return bridge.Caller{}, wrong, nil
 	}
 	caller, why, err := s.sourceOf(ctx, now, x)
 	if err != nil || why != "" {
@@ -139,17 +150,18 @@ func (s *Server) sourceOf(ctx context.Context, now *state, x shown) (bridge.Call
 	return bridge.Caller{}, wrong, nil
 }
 
-// byKey finds the caller of a token that the configuration names.
+// byKey finds the caller of a token that the configuration names. The operator
+// may come in where auditors may.
 func (s *state) byKey(text string, kind TokenKind) (caller bridge.Caller, ok bool) {
 	sum := sha256.Sum256([]byte(text))
 	if text == "" {
 		return bridge.Caller{}, false
 	}
 	for _, k := range s.Keys { // all of them: how long it takes says nothing
-		if subtle.ConstantTimeCompare(k.Sum[:], sum[:]) == 1 && (k.Source == "") == (kind == AdminToken) {
+		if subtle.ConstantTimeCompare(k.Sum[:], sum[:]) == 1 && (k.Kind == kind || k.Kind == AdminToken && kind == AuditToken) {
 			caller, ok = bridge.Caller{Source: k.Source, Token: k.ID}, true
-			if kind == AdminToken {
-				caller.Operator = "operator"
+			if k.Kind != SCIMToken {
+				caller.Operator = map[TokenKind]string{AdminToken: "operator", AuditToken: "auditor"}[k.Kind]
 			}
 		}
 	}
@@ -196,7 +208,12 @@ func (s *Server) sourceOrNobody(next echo.HandlerFunc) echo.HandlerFunc {
 // password of HTTP Basic with any user name, which is what browsers can do.
 // Because browsers send that along with requests that other sites cause,
 // changes must come from our own pages.
-func (s *Server) operator(next echo.HandlerFunc) echo.HandlerFunc {
+func (s *Server) operator(next echo.HandlerFunc) echo.HandlerFunc { return s.guard(AdminToken, next) }
+
+// auditor lets auditors in, and the operator.
+func (s *Server) auditor(next echo.HandlerFunc) echo.HandlerFunc { return s.guard(AuditToken, next) }
+
+func (s *Server) guard(kind TokenKind, next echo.HandlerFunc) echo.HandlerFunc {
 	crossOrigin := http.NewCrossOriginProtection()
 	return func(c echo.Context) error {
 		if err := crossOrigin.Check(c.Request()); err != nil {
@@ -206,7 +223,7 @@ func (s *Server) operator(next echo.HandlerFunc) echo.HandlerFunc {
 		if text == "" {
 			_, text, _ = c.Request().BasicAuth()
 		}
-		return s.admit(c, s.now.Load(), shown{text: text}, AdminToken, next)
+		return s.admit(c, s.now.Load(), shown{text: text}, kind, next)
 	}
 }
 
@@ -214,7 +231,7 @@ func (s *Server) admit(c echo.Context, now *state, x shown, kind TokenKind, next
 	x.from = now.client(c.Request())
 	x.other = x.text == "" && c.Request().Header.Get("Authorization") != ""
 	caller, why, err := s.who(c.Request().Context(), now, x, kind)
-	if kind == AdminToken && x.text == "" {
+	if kind != SCIMToken && x.text == "" {
 		why = missing
 	}
 	if why != "" {
@@ -264,7 +281,7 @@ func (s *Server) refuse(c echo.Context, x shown, kind TokenKind, why reason, sou
 	if why != missing {
 		challenge += `, error="invalid_token"` // RFC 6750, section 3.1
 	}
-	if kind == AdminToken {
+	if kind != SCIMToken {
 		challenge = `Basic realm="exeunt: any name, the administrator's token as password", charset="UTF-8"`
 	}
 	c.Response().Header().Set("WWW-Authenticate", challenge)

@@ -31,6 +31,11 @@ func (d *decoder) check(c *Config) {
 	d.checkAddresses(c)
 	seen := map[[32]byte]string{}
 	d.checkToken(c.AdminToken, "admin_token", AdminToken, seen)
+	for _, name := range slices.Sorted(maps.Keys(c.Auditors)) {
+		at := join("auditors", name)
+		d.checkName(name, at)
+		d.checkToken(c.Auditors[name], at, AuditToken, seen)
+	}
 	d.checkSources(c, seen)
 	d.oneOf(c.Log.Level, levels, "log.level")
 	within(d, c.SLA, time.Second, 365*24*time.Hour, "sla")

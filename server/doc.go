@@ -15,6 +15,7 @@
 //	api.go                   /v1: cases, retry, restore, checkpoint
 //	api_evidence.go          certificates, and all departures of a period
 //	api_links.go             /v1/erasures/links, and /erase, where a person asks to be forgotten
+//	api_log.go               /v1/log: proofs, tiles, events, for auditors
 //	api_retained.go          /v1/retained, and the purposes of it
 //	api_tokens.go            /v1/tokens: issue, list, revoke
 //	health.go                /healthz and /readyz

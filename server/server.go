@@ -47,6 +47,7 @@ type Options struct {
 	// Sign seals and signs what the log holds now, and returns that checkpoint.
 	Sign     func(context.Context) ([]byte, error)
 	LogKey   string // the log's public key
+	Log      Log
 	Evidence Evidence
 	// EndEpoch ends the current key epoch, and returns the number of the new one.
 	EndEpoch func(context.Context) (int64, error)
@@ -159,15 +160,21 @@ func (s *Server) routes() {
 	e.Any(scimPath, people, door...)
 	e.Any(scimPath+"/*", people, door...)
 
+	shown := e.Group("", s.auditor)
+	shown.GET("/v1/cases/:id/certificate", s.certify)
+	shown.GET("/v1/erasures/:id/certificate", s.certify)
+	shown.GET("/v1/evidence/population", s.survey)
+	shown.GET("/v1/log/checkpoint", func(c echo.Context) error { return answerNote(c, s.Checkpoint) })
+	shown.GET("/v1/log/proof/inclusion", s.proveInclusion)
+	shown.GET("/v1/log/proof/consistency", s.proveConsistency)
+	shown.GET("/v1/log/tile/*", s.logTile)
+	shown.GET("/v1/log/events", s.logEvents)
+
 	guarded := e.Group("", s.operator)
 	guarded.GET("/v1/cases", s.listCases)
 	guarded.GET("/v1/cases/:id", s.showCase)
-	guarded.GET("/v1/cases/:id/certificate", s.certify)
-	guarded.GET("/v1/erasures/:id/certificate", s.certify)
-	guarded.GET("/v1/evidence/population", s.survey)
 	guarded.POST("/v1/cases/:id/retry", s.retryCase)
 	guarded.POST("/v1/cases/:id/restore", s.restoreCase)
-	guarded.GET("/v1/log/checkpoint", func(c echo.Context) error { return answerNote(c, s.Checkpoint) })
 	guarded.POST("/v1/log/checkpoint", func(c echo.Context) error { return answerNote(c, s.Sign) })
 	guarded.POST("/v1/keys/epoch", s.endEpoch)
 	if s.Linking != nil {

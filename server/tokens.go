@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"hash/crc32"
 	"math/big"
+	"slices"
 	"strings"
 )
 
@@ -14,6 +15,7 @@ type TokenKind string
 const (
 	SCIMToken  TokenKind = "scim"  // a source's, for /scim/v2
 	AdminToken TokenKind = "admin" // an operator's, for everything else
+	AuditToken TokenKind = "audit" // an auditor's, for reading the log and what is certified
 )
 
 // Token is what may be kept of a token: everything but the token itself.
@@ -50,7 +52,7 @@ func ParseToken(text string) (Token, bool) {
 	if !ok || !ok2 || len(rest) != idLen+1+secretLen+1+crcLen {
 		return Token{}, false
 	}
-	if kind != string(SCIMToken) && kind != string(AdminToken) {
+	if !slices.Contains([]TokenKind{SCIMToken, AdminToken, AuditToken}, TokenKind(kind)) {
 		return Token{}, false
 	}
 	id, secret, crc := rest[:idLen], rest[idLen+1:idLen+1+secretLen], rest[len(rest)-crcLen:]

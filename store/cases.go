@@ -120,7 +120,8 @@ func (t *tx) gone(source string, keys []bridge.Key) (people []string, err error)
 	if len(pairs) == 0 {
 		return nil, nil
 	}
-	err = t.each(`SELECT DISTINCT person FROM gone_keys WHERE source = $1 AND (`+strings.Join(pairs, " OR ")+`)`, args, func(r scanner) error {
+	err = t.each(`SELECT DISTINCT person FROM gone_keys WHERE source = $1 AND (`+
+		strings.Join(pairs, " OR ")+`)`, args, func(r scanner) error {
 		var id string
 		err := r.Scan(&id)
 		people = append(people, id)

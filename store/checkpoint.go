@@ -88,12 +88,8 @@ func (t *tx) lastCheckpoint() (size int64, note []byte, err error) {
 	return size, note, err
 }
 
-// goesOn makes sure that the log begins with what a checkpoint kept elsewhere
-// says: it was not set back, and has not become another one.
+// goesOn makes sure that the log begins with what a checkpoint says.
 func (t *tx) goesOn(key *ledger.Signer, kept []byte) error {
-	if kept == nil {
-		return nil
-	}
 	c, err := ledger.Open(kept, key.VerifierKey())
 	if err != nil {
 		return fmt.Errorf("%w: the checkpoint kept elsewhere is not signed by our key", ErrTampered)

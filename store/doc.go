@@ -7,6 +7,7 @@
 //	sqlite.go      opening SQLite: pragmas, lock file, triggers as expected
 //	authorizer.go  what SQL may do on a SQLite connection
 //	appender.go    group commit: whoever waits shares one commit    (SQLite)
+//	postgres_owner.go  tables, guards and rights on PostgreSQL, done as its owner
 //	postgres.go    a transaction each, and repeated after a conflict (PostgreSQL)
 //	migrate.go     bringing the tables up to date
 //
@@ -37,6 +38,7 @@
 //	checkpoint.go  the tree's size and root, signed
 //	evidence.go    certificates and surveys read out of the log
 //	anchors.go     what is kept of it elsewhere, and witnesses' signatures
+//	proofs.go      proofs and tiles, for auditors
 //	verify.go      the log read back and recomputed
 //
 // Our own tables are the truth; River's can be rebuilt from them. Times are

@@ -12,8 +12,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/pressly/goose/v3"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/exeunt/exeunt/bridge"
@@ -50,12 +48,22 @@ func (s *Store) openPostgres(ctx context.Context) (err error) {
 	if s.opts.ReadOnly {
 		config.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
 	}
+	e := &postgresEngine{}
+	s.dialect, s.engine = postgresDialect, e
+	if !s.opts.ReadOnly {
+		role, err := prepare(ctx, config.Copy(), s.log)
+		if err != nil {
+			return err
+		}
+		if role != "" {
+			config.AfterConnect = as(role)
+		}
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return err
 	}
-	e := &postgresEngine{pool: pool}
-	s.dialect, s.engine = postgresDialect, e
+	e.pool = pool
 	defer func() {
 		if err != nil {
 			pool.Close()
@@ -67,12 +75,6 @@ func (s *Store) openPostgres(ctx context.Context) (err error) {
 	if s.opts.ReadOnly {
 		return nil
 	}
-	if err := e.migrate(ctx); err != nil {
-		return err
-	}
-	if err := e.assertTriggers(ctx); err != nil {
-		return err
-	}
 	if e.river, err = newRiver(s, riverpgxv5.New(pool)); err != nil {
 		return err
 	}
@@ -80,45 +82,6 @@ func (s *Store) openPostgres(ctx context.Context) (err error) {
 	s.queues = newQueues(s, &owner{config: config.ConnConfig.Copy(), held: make(map[string]bool), fresh: make(map[string]bool)})
 	return nil
 }
-
-// migrate brings the tables up to date; of several nodes that start together,
-// one does it and the others wait.
-func (e *postgresEngine) migrate(ctx context.Context) error {
-	c, err := e.pool.Acquire(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Release()
-	if _, err := c.Exec(ctx, `SELECT pg_advisory_lock($1, 0)`, lockMigrate); err != nil {
-		return err
-	}
-	defer c.Exec(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1, 0)`, lockMigrate)
-	db := stdlib.OpenDBFromPool(e.pool)
-	defer db.Close()
-	if err := migrateOurs(ctx, goose.DialectPostgres, db, "postgres"); err != nil {
-		return err
-	}
-	return migrateRiver(ctx, riverpgxv5.New(e.pool))
-}
-
-// assertTriggers makes sure that nobody took the log's triggers away.
-func (e *postgresEngine) assertTriggers(ctx context.Context) error {
-	var n int
-	if err := e.pool.QueryRow(ctx, `SELECT count(*) FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid
-		JOIN pg_namespace s ON s.oid = c.relnamespace
-		WHERE s.nspname = current_schema() AND c.relname IN ('log_event', 'log_leaf', 'log_node', 'log_checkpoint', 'log_cosignature')
-		AND g.tgname LIKE 'log\_%' AND g.tgenabled IN ('O', 'A')`).Scan(&n); err != nil {
-		return err
-	}
-	if n != logTriggers {
-		return errors.New("the database lacks a trigger that keeps the log append-only")
-	}
-	return nil
-}
-
-// logTriggers is how many triggers guard the log: against changes and
-// emptying on five tables, and for the position on three.
-const logTriggers = 5*2 + 3 + 1
 
 // update runs fn in a transaction of its own. At READ COMMITTED, what fn reads
 // by Person, Group, Case and HoldLane is locked, so no change is lost; a

@@ -35,9 +35,6 @@ type Options struct {
 	Linger time.Duration
 
 	LogKey *ledger.Signer // signs checkpoints; without it there are none
-	// Kept is a signed checkpoint of this log that was kept elsewhere; nil for
-	// none. A log that does not go on from it is not signed any more.
-	Kept []byte
 	// Doubt keeps the log from being signed until [Store.Doubt] is called with nil:
 	// [ErrUnasked], or nil.
 	Doubt error

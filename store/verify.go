@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -114,6 +115,11 @@ func (t *tx) checkOpening(leaf []byte, party int, sealed, handle []byte, w vault
 	}
 	o.Role, o.Handle = p.Role, p.Handle
 	return ledger.CheckOpening(leaf, o)
+}
+
+// ExportLog writes the whole log as it is on one snapshot; see [ledger.WriteExport].
+func (s *Store) ExportLog(ctx context.Context, w io.Writer) error {
+	return s.engine.view(ctx, s, func(t *tx) error { return ledger.WriteExport(w, logSource{t}) })
 }
 
 // logSource is the log as package ledger reads it.

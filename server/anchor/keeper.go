@@ -137,11 +137,9 @@ func (k *Keeper) Run(ctx context.Context) error {
 // step delivers, unless the place failed a short while ago.
 func (k *Keeper) step(ctx context.Context, d *delivery) {
 	d.mu.Lock()
-	now := k.Now()
-	if !now.Before(d.next) {
+	if !k.Now().Before(d.next) {
 		k.deliver(ctx, d)
 	}
-	k.Observer.Behind(d.name, d.since(now))
 	d.mu.Unlock()
 	k.judge(ctx)
 }
@@ -190,8 +188,7 @@ func (k *Keeper) deliver(ctx context.Context, d *delivery) {
 	}
 }
 
-// held holds the log to what a place kept, and makes that known to the store, so
-// that it counts even if the place is gone.
+// held holds the log to what a place kept.
 func (k *Keeper) held(ctx context.Context, d *delivery, ours Checkpoint) error {
 	place, ok := d.place.(holder)
 	if !ok {
@@ -208,9 +205,6 @@ func (k *Keeper) held(ctx context.Context, d *delivery, ours Checkpoint) error {
 	c, err := ledger.Open(note, k.Key)
 	if err != nil {
 		return contradicts("it holds a checkpoint that our key did not sign")
-	}
-	if err := k.Store.Anchored(ctx, d.name, c.Size, note); err != nil {
-		return err
 	}
 	if err := compare(c, ours); err != nil {
 		return err
@@ -260,12 +254,14 @@ func pause(failures int) time.Duration {
 	return retryMin << failures
 }
 
-// judge tells Doubt what all places together make of the log, if that is news.
+// judge reports how things stand, and tells Doubt what all places together make
+// of the log, if that is news.
 func (k *Keeper) judge(ctx context.Context) {
 	k.mu.Lock() // until Doubt was told: in this order
 	defer k.mu.Unlock()
 	var errs []error
 	for _, d := range k.deliveries {
+		k.Observer.Behind(d.name, d.since(k.Now()))
 		if c := d.dispute.Load(); c != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", d.name, c))
 		}

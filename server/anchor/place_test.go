@@ -68,9 +68,6 @@ func TestFile(t *testing.T) {
 	d.putBack(old)
 	d.keep(places)
 	d.refused("of 6 events")
-	d.keep(nil)
-	d.refused("has 6 events") // it is not forgotten when the file is gone
-
 	d.putBack(old)
 	d.keep(nil) // life goes on differently
 	d.mustSign(30)

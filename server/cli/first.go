@@ -47,11 +47,6 @@ func openStore(ctx context.Context, config server.Config, readOnly bool, log zer
 			return nil, failf("%w", err)
 		}
 		o.LogKey, o.Doubt = key, store.ErrUnasked
-		if config.Log.Checkpoint != "" {
-			if o.Kept, err = os.ReadFile(config.Log.Checkpoint); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return nil, failf("the checkpoint that log.checkpoint names cannot be read: %w", err)
-			}
-		}
 	}
 	s, err := store.Open(ctx, o)
 	if err != nil && o.Dir != "" {

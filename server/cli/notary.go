@@ -39,6 +39,8 @@ type notary struct {
 // newNotary reads what the configuration says about places; it asks nobody.
 func newNotary(s *store.Store, key *ledger.Signer, c server.LogConfig, metrics *server.Metrics, log zerolog.Logger) (*notary, error) {
 	n := &notary{store: s, metrics: metrics, log: log}
+	unasked := store.ErrUnasked
+	n.alarm.Store(&unasked)
 	places := make(map[string]anchor.Place)
 	if c.Checkpoint != "" {
 		places[oldAnchor] = anchor.NewFile(c.Checkpoint)

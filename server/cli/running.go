@@ -80,7 +80,7 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	r.setDialects(config)
 	r.front = server.New(server.Options{
 		SCIM: r.scim(metrics), Operations: r.bridge, Retaining: r.bridge, Store: r.store, Tokens: r.store, Uses: r.store, Console: console,
-		Checkpoint: r.notary.newest, Sign: r.notary.sign, EndEpoch: r.store.EndEpoch, LogKey: r.store.VerifierKey(), Evidence: r.store,
+		Checkpoint: r.notary.newest, Sign: r.notary.sign, EndEpoch: r.store.EndEpoch, LogKey: r.store.VerifierKey(), Evidence: r.store, Log: r.store,
 		Metrics: metrics, Logger: log,
 		Ready: []server.Readiness{
 			{Name: "store", Check: func(ctx context.Context) error {

@@ -70,15 +70,20 @@ func WriteBundle(w io.Writer, c Certificate, leaves [][]byte, note []byte, hashe
 		seq := c.Events[i].Seq
 		path, failed := ledger.Inclusion(c.Log.Size, seq, hashes)
 		err = errors.Join(err, failed)
-		p := proof.TLogProof{Index: uint64(seq), Checkpoint: note}
-		for _, h := range path {
-			p.Hashes = append(p.Hashes, h)
-		}
 		put(fmt.Sprintf("%d.leaf", seq), leaf)
-		put(fmt.Sprintf("%d.tlog-proof", seq), p.Marshal())
+		put(fmt.Sprintf("%d.tlog-proof", seq), FormatInclusion(seq, path, note))
 	}
 	put(readmeFile, []byte(bundleReadme))
 	return errors.Join(err, z.Close())
+}
+
+// FormatInclusion is the proof of an event's place as c2sp.org/tlog-proof has it.
+func FormatInclusion(seq int64, path tlog.RecordProof, note []byte) []byte {
+	p := proof.TLogProof{Index: uint64(seq), Checkpoint: note}
+	for _, h := range path {
+		p.Hashes = append(p.Hashes, h)
+	}
+	return p.Marshal()
 }
 
 // VerifyBundle reads a bundle, and trusts nothing in it: every event is proven

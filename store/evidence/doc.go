@@ -10,6 +10,9 @@
 //	archive.go      a survey with the leaves around its period, written and verified
 //	verify.go       Verify, for whichever of the two
 //	controls.go     what a departure shows for the controls of audit frameworks
+//	verify.go       Verify: whichever zip of the two it is
+//	check.go        Check: a file of evidence against what whoever verifies brings along
+//	asked.go        the same from a command line; exeunt-verify is a program of that alone
 //	ask.go          days and SLAs as people write them
 //	page.go         Page: a certificate for people, as one HTML file
 //	timeline.go     its timeline, drawn

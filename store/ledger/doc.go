@@ -11,6 +11,8 @@
 //	key.go         Signer, LoadOrCreateKey: who signs
 //	proof.go       Inclusion, Consistency: proofs, and how they are checked
 //	verify.go      Verify: everything recomputed from stored leaves
+//	export.go      WriteExport, VerifyExport: a whole log as one stream
+//	span.go        SpanProof: a stretch of leaves, none missing
 //	report.go      Report, EvidenceError, InputError: what Verify found
 //
 // A leaf holds no personal data: a person appears as a random handle and a

@@ -13,7 +13,7 @@ type Report struct {
 	Origin string
 	Size   int64     // events: every leaf parses, stands where it says, and hashes to the stored tree
 	Root   tlog.Hash // recomputed from the leaves
-	Hashes int64     // stored hashes that were recomputed and agree
+	Hashes int64     // stored hashes that were recomputed and agree; none in an export
 
 	Checkpoints int   // signed by the given key, each with the recomputed root at its size
 	Signed      int64 // events under a signature; those from here to Size are not yet
@@ -28,8 +28,11 @@ func (r Report) String() string {
 	if r.Size == 0 {
 		b.WriteString("The log is empty")
 	} else {
-		fmt.Fprintf(&b, "All %d events of %s agree with %d stored hashes and %s",
-			r.Size, r.Origin, r.Hashes, count(r.Checkpoints, "signed checkpoint"))
+		fmt.Fprintf(&b, "All %d events of %s agree with ", r.Size, r.Origin)
+		if r.Hashes > 0 {
+			fmt.Fprintf(&b, "%d stored hashes and ", r.Hashes)
+		}
+		b.WriteString(count(r.Checkpoints, "signed checkpoint"))
 	}
 	if r.DistinctIDs && r.Size > 0 {
 		b.WriteString(", and no event id occurs twice")

@@ -1,9 +1,7 @@
 package ledger
 
 import (
-	"bytes"
 	"errors"
-	"slices"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -145,19 +143,10 @@ func (v *verification) batch() error {
 		return evidence(FaultMissing, from, "event %d is missing", from)
 	}
 	v.hashes = v.hashes[:0]
-	for i, leaf := range leaves {
-		seq := from + int64(i)
-		l, err := ParseLeaf(leaf)
-		switch {
-		case err != nil:
-			return evidence(FaultLeaf, seq, "event %d cannot be read: %v", seq, err)
-		case l.Seq != uint64(seq):
-			return evidence(FaultLeaf, seq, "event %d stands at position %d", l.Seq, seq)
+	for _, leaf := range leaves {
+		if err := v.leaf(leaf); err != nil {
+			return err
 		}
-		if v.ids != nil {
-			v.ids = append(v.ids, l.ID)
-		}
-		v.hashes = v.tree.Append(v.hashes, leaf)
 		if err := v.compare(); err != nil {
 			return err
 		}
@@ -220,12 +209,5 @@ func (v *verification) end() error {
 	if v.size > 0 && v.report.Signed == 0 {
 		return evidence(FaultUnsigned, v.size, "there are %d events, and no checkpoint signs any of them", v.size)
 	}
-	byBytes := func(a, b [16]byte) int { return bytes.Compare(a[:], b[:]) }
-	slices.SortFunc(v.ids, byBytes)
-	for i := 1; i < len(v.ids); i++ {
-		if v.ids[i] == v.ids[i-1] {
-			return evidence(FaultDuplicate, v.size, "two events have the id %x", v.ids[i])
-		}
-	}
-	return nil
+	return v.distinct()
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/exeunt/exeunt/store/ledger"
 )
 
-// signed appends an event, and seals and signs the log.
-func signed(t *testing.T, s *store.Store) []byte {
+// oneMore appends an event, and seals and signs the log.
+func oneMore(t *testing.T, s *store.Store) []byte {
 	t.Helper()
 	must(t, s, func(tx bridge.Tx) error { return tx.Append(newEvent(bridge.PersonChanged, "")) })
 	if _, err := s.Seal(t.Context()); err != nil {
@@ -28,8 +28,8 @@ func signed(t *testing.T, s *store.Store) []byte {
 // What places outside have kept is remembered, and what does not go on from it
 // is not signed.
 func anchors(t *testing.T, s *store.Store) {
-	first := signed(t, s)
-	second := signed(t, s)
+	first := oneMore(t, s)
+	second := oneMore(t, s)
 	for _, a := range []struct {
 		size int64
 		note []byte
@@ -42,7 +42,7 @@ func anchors(t *testing.T, s *store.Store) {
 	if err != nil || len(kept) != 1 || kept["worm"].Size != 2 || !bytes.Equal(kept["worm"].Note, second) || kept["worm"].Kept.IsZero() {
 		t.Errorf("%+v, %v", kept, err)
 	}
-	signed(t, s)
+	oneMore(t, s)
 
 	// Somebody outside says that there is more, or something else.
 	other := []byte(strings.Replace(string(second), "\n2\n", "\n9\n", 1))
@@ -56,7 +56,7 @@ func anchors(t *testing.T, s *store.Store) {
 
 // While somebody outside holds another log, nothing is signed.
 func doubt(t *testing.T, s *store.Store) {
-	note := signed(t, s)
+	note := oneMore(t, s)
 	reason := errors.New("the witness has seen more")
 	s.Doubt(reason)
 	if _, err := s.Checkpoint(t.Context()); !errors.Is(err, reason) {
@@ -74,7 +74,7 @@ func cosignatures(t *testing.T, s *store.Store) {
 	if note, err := s.LastCosigned(t.Context(), any); err != nil || note != nil {
 		t.Errorf("without a checkpoint: %q, %v", note, err)
 	}
-	first, second := signed(t, s), signed(t, s)
+	first, second := oneMore(t, s), oneMore(t, s)
 	for _, line := range []struct {
 		size          int64
 		witness, line string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -37,10 +38,15 @@ func Postgres(t testing.TB) string {
 	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name); err != nil {
 		t.Fatal(err)
 	}
+	var oid uint32
+	if err := conn.QueryRow(ctx, "SELECT oid FROM pg_database WHERE datname = $1", name).Scan(&oid); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		if _, err := conn.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
 			t.Errorf("dropping the test database: %v", err)
 		}
+		dropRoles(t, conn, oid)
 		conn.Close(ctx)
 	})
 	u, err := url.Parse(server)
@@ -49,6 +55,24 @@ func Postgres(t testing.TB) string {
 	}
 	u.Path = "/" + name
 	return u.String()
+}
+
+// dropRoles removes the roles that a store made for working in a database.
+func dropRoles(t testing.TB, conn *pgx.Conn, oid uint32) {
+	t.Helper()
+	rows, err := conn.Query(context.Background(), "SELECT quote_ident(rolname) FROM pg_roles WHERE rolname LIKE $1", fmt.Sprintf("exeunt\\_worker\\_%d\\_%%", oid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roles, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	for _, role := range roles {
+		if err == nil {
+			_, err = conn.Exec(context.Background(), "DROP ROLE "+role)
+		}
+	}
+	if err != nil {
+		t.Errorf("dropping the roles of the test database: %v", err)
+	}
 }
 
 // OnPostgres is how a store is opened on a database of the test's own.
