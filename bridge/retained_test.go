@@ -139,7 +139,7 @@ func TestRetained(t *testing.T) {
 			t.Error("made twice")
 		}
 		kept := d.told(bridge.RetainedKept)
-		if len(kept) != 2 || kept[0].Retain != ids[0] || kept[0].Due != "2026-05-06T10:00:00Z" || kept[0].Erasure != "e1" {
+		if len(kept) != 2 || kept[0].Retain != ids[0] || kept[0].Due != "2026-05-06T10:00:00Z" || kept[0].Erasure != "e1" || kept[0].Token != "t" {
 			t.Errorf("%+v", kept)
 		}
 
