@@ -178,12 +178,6 @@ func (r *running) apply(ctx context.Context, config server.Config, apps []bridge
 	if config.TLS.On() != old.TLS.On() {
 		config.TLS, stays = old.TLS, []string{"tls"}
 	}
-	if err := r.store.SetQueues(ctx, queues(apps)); err != nil {
-		return nil, err
-	}
-	r.bridge.SetApps(apps)
-	r.setDialects(config)
-	r.front.Apply(config.Settings())
 	for key, changed := range map[string]bool{"listen": config.Listen != old.Listen, "data": config.Data != old.Data,
 		"database": config.Database != old.Database, "public_url": config.PublicURL != old.PublicURL, "log": !reflect.DeepEqual(config.Log, old.Log), "keys": config.Keys != old.Keys} {
 		if changed {
@@ -192,6 +186,12 @@ func (r *running) apply(ctx context.Context, config server.Config, apps []bridge
 	}
 	slices.Sort(stays)
 	config.Listen, config.Data, config.Database, config.PublicURL, config.Log, config.Keys = old.Listen, old.Data, old.Database, old.PublicURL, old.Log, old.Keys
+	if err := r.store.SetQueues(ctx, queues(apps)); err != nil {
+		return nil, err
+	}
+	r.bridge.SetApps(apps)
+	r.setDialects(config)
+	r.front.Apply(config.Settings())
 	r.config = config
 	return stays, r.noteLoaded(ctx, len(apps))
 }
