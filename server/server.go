@@ -44,6 +44,8 @@ type Options struct {
 	Sign     func(context.Context) ([]byte, error)
 	LogKey   string // the log's public key
 	Evidence Evidence
+	// Replay has an export begin again at a position of the log.
+	Replay func(ctx context.Context, export string, from int64) error
 	// EndEpoch ends the current key epoch, and returns the number of the new one.
 	EndEpoch func(context.Context) (int64, error)
 	Ready    []Readiness
@@ -156,6 +158,7 @@ func (s *Server) routes() {
 	guarded.GET("/v1/log/checkpoint", func(c echo.Context) error { return answerNote(c, s.Checkpoint) })
 	guarded.POST("/v1/log/checkpoint", func(c echo.Context) error { return answerNote(c, s.Sign) })
 	guarded.POST("/v1/keys/epoch", s.endEpoch)
+	guarded.POST("/v1/exports/:name/replay", s.replay)
 	guarded.GET("/v1/tokens", s.listTokens)
 	guarded.POST("/v1/tokens", s.issueToken)
 	guarded.DELETE("/v1/tokens/:id", s.revokeToken)

@@ -66,7 +66,7 @@ func appendOnly(table string) bool {
 func ours(table string) bool {
 	switch table {
 	case "subject_keys", "tombstones", "people", "people_keys", "groups", "groups_keys", "members", "tallies", "cases", "gone_keys",
-		"actions", "accounts", "lanes", "tokens", "uses", "log_payload", "log_pending", "anchors":
+		"actions", "accounts", "lanes", "tokens", "uses", "log_payload", "log_pending", "anchors", "exports", "exports_refused":
 		return true
 	}
 	return strings.HasPrefix(table, "river_") && table != "river_migration"

@@ -35,6 +35,7 @@
 //	checkpoint.go  the tree's size and root, signed
 //	evidence.go    certificates and surveys read out of the log
 //	anchors.go     what is kept of it elsewhere, and witnesses' signatures
+//	exports.go     how far its exports have come
 //	verify.go      the log read back and recomputed
 //
 // Our own tables are the truth; River's can be rebuilt from them. Times are

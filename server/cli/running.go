@@ -20,6 +20,7 @@ import (
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/scim"
 	"github.com/exeunt/exeunt/server"
+	"github.com/exeunt/exeunt/server/siem"
 	"github.com/exeunt/exeunt/store"
 )
 
@@ -37,6 +38,7 @@ type running struct {
 
 	http   *http.Server
 	notary *notary
+	export *siem.Exporter
 	work   *errgroup.Group // planner, console, notary, listener
 	ctx    context.Context // of work; ends when one of it fails
 	cancel context.CancelFunc
@@ -72,6 +74,9 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	if r.notary, err = newNotary(r.store, r.store.LogKey(), config.Log, metrics, log); err != nil {
 		return nil, err
 	}
+	if r.export, err = newExporter(r.store, config.Exports, metrics, log); err != nil {
+		return nil, err
+	}
 	console, background, err := r.store.Console(server.ConsolePath)
 	if err != nil {
 		return nil, failf("the job console cannot be made: %w", err)
@@ -80,7 +85,7 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	r.setDialects(config)
 	r.front = server.New(server.Options{
 		SCIM: r.scim(metrics), Operations: r.bridge, Store: r.store, Tokens: r.store, Uses: r.store, Console: console,
-		Checkpoint: r.notary.newest, Sign: r.notary.sign, EndEpoch: r.store.EndEpoch, LogKey: r.store.VerifierKey(), Evidence: r.store,
+		Checkpoint: r.notary.newest, Sign: r.notary.sign, EndEpoch: r.store.EndEpoch, Replay: r.store.Replay, LogKey: r.store.VerifierKey(), Evidence: r.store,
 		Metrics: metrics, Logger: log,
 		Ready: []server.Readiness{
 			{Name: "store", Check: func(ctx context.Context) error {
@@ -114,6 +119,7 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	r.work, r.ctx = errgroup.WithContext(work)
 	r.work.Go(func() error { return r.bridge.Run(r.ctx) })
 	r.work.Go(func() error { return r.notary.run(r.ctx) })
+	r.work.Go(func() error { r.export.Run(r.ctx); return nil })
 	r.work.Go(func() error { return background(r.ctx) })
 	r.work.Go(func() error { r.front.Meet(r.ctx); return nil })
 	r.work.Go(func() error {
@@ -185,13 +191,13 @@ func (r *running) apply(ctx context.Context, config server.Config, apps []bridge
 	r.setDialects(config)
 	r.front.Apply(config.Settings())
 	for key, changed := range map[string]bool{"listen": config.Listen != old.Listen, "data": config.Data != old.Data,
-		"database": config.Database != old.Database, "public_url": config.PublicURL != old.PublicURL, "log": !reflect.DeepEqual(config.Log, old.Log), "keys": config.Keys != old.Keys} {
+		"database": config.Database != old.Database, "public_url": config.PublicURL != old.PublicURL, "exports": !reflect.DeepEqual(config.Exports, old.Exports), "log": !reflect.DeepEqual(config.Log, old.Log), "keys": config.Keys != old.Keys} {
 		if changed {
 			stays = append(stays, key)
 		}
 	}
 	slices.Sort(stays)
-	config.Listen, config.Data, config.Database, config.PublicURL, config.Log, config.Keys = old.Listen, old.Data, old.Database, old.PublicURL, old.Log, old.Keys
+	config.Listen, config.Data, config.Database, config.PublicURL, config.Log, config.Exports, config.Keys = old.Listen, old.Data, old.Database, old.PublicURL, old.Log, old.Exports, old.Keys
 	r.config = config
 	return stays, r.noteLoaded(ctx, len(apps))
 }
