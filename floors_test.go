@@ -30,6 +30,7 @@ var floors = map[string]int{
 
 	"server":         3,
 	"server/console": 3,
+	"server/page":    3,
 	"server/anchor":  3,
 	"server/witness": 3,
 
@@ -57,6 +58,7 @@ var floors = map[string]int{
 var level = [][2]string{
 	{".", "server/cli"},
 	{"server", "server/console"},
+	{"server", "server/page"},
 	{"server", "server/anchor"},
 	{"bridge/connector/*", "bridge/connector/internal/*"},
 	// A suite may know the package that it tests, or tests against.

@@ -13,6 +13,7 @@ type Link struct {
 	Hash    [32]byte // SHA-256 of the secret
 	Handle  Handle   // of the person
 	Law     string   // name of the law under which they ask
+	By      string   // id of the credential by which it was made, whose owner could use it too
 	Made    time.Time
 	Expires time.Time
 	Used    time.Time // zero while it is good
@@ -30,12 +31,13 @@ type LinksTx interface {
 // MakeLink makes a link out of a secret for a person, by id or by a case. Only an
 // operator may. KindNotFound if there is no such person.
 func (b *Bridge) MakeLink(ctx context.Context, person, caseID, law, secret string, good time.Duration) (Link, error) {
-	if _, err := operator(ctx); err != nil {
+	by, err := operator(ctx)
+	if err != nil {
 		return Link{}, err
 	}
 	now := b.time()
-	l := Link{Hash: sha256.Sum256([]byte(secret)), Law: law, Made: now, Expires: now.Add(good)}
-	err := b.store.Update(ctx, func(tx Tx) (err error) {
+	l := Link{Hash: sha256.Sum256([]byte(secret)), Law: law, By: by.Token, Made: now, Expires: now.Add(good)}
+	err = b.store.Update(ctx, func(tx Tx) (err error) {
 		if l.Handle, err = handleOf(tx, person, caseID); err != nil {
 			return err
 		}

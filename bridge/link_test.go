@@ -31,7 +31,7 @@ func TestLink(t *testing.T) {
 		if err := d.FollowLink(d.Context(), "secret", func(bridge.Tx, bridge.Link, time.Time) error { return lost }); !errors.Is(err, lost) {
 			t.Error(err)
 		}
-		if err := d.FollowLink(d.Context(), "secret", receive); err != nil || len(got) != 1 || got[0].Handle != p.Handle || got[0].Law != "gdpr" || !got[0].Used.Equal(d.now) {
+		if err := d.FollowLink(d.Context(), "secret", receive); err != nil || len(got) != 1 || got[0].Handle != p.Handle || got[0].Law != "gdpr" || got[0].By != "t" || !got[0].Used.Equal(d.now) {
 			t.Errorf("%+v, %v", got, err)
 		}
 		if err := d.FollowLink(d.Context(), "secret", receive); !bridge.IsKind(err, bridge.KindNotFound) || len(got) != 1 {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/scim"
+	"github.com/exeunt/exeunt/server/page"
 )
 
 // Operations is what an operator may ask of the bridge; *bridge.Bridge has it.
@@ -34,6 +35,8 @@ type Options struct {
 	SCIM       http.Handler // sees paths below /scim/v2
 	Operations Operations
 	Retaining  Retaining
+	Linking    Linking // nil: people cannot ask for themselves to be forgotten
+	PublicURL  string  // where they reach us; "" if nobody knows
 	Store      Reader
 	Tokens     Tokens
 	Uses       Uses
@@ -46,6 +49,8 @@ type Options struct {
 	LogKey   string // the log's public key
 	Log      Log
 	Evidence Evidence
+	// Note appends an event to the log.
+	Note func(context.Context, bridge.Event) error
 	// EndEpoch ends the current key epoch, and returns the number of the new one.
 	EndEpoch func(context.Context) (int64, error)
 	Ready    []Readiness
@@ -68,7 +73,9 @@ type Settings struct {
 	TLS       TLSConfig                 // of the listener
 	Limit     LimitsConfig              // all fields set
 	Retained  map[string]RetainedConfig // purposes
-	SLA       time.Duration             // by when every app is to be shut; 0: not measured
+	Laws      bridge.Lawbook
+	Law       string        // of requests that name none
+	SLA       time.Duration // by when every app is to be shut; 0: not measured
 }
 
 // Server answers everything that comes in.
@@ -79,6 +86,7 @@ type Server struct {
 	warns     *rate.Limiter // log lines about refused credentials
 	offenders offenders
 	lookups   *rate.Limiter
+	pages     *page.Pages
 }
 
 // state is one set of settings and what was made of it.
@@ -103,7 +111,7 @@ func New(o Options, s Settings) *Server {
 	if o.GiveUp == 0 {
 		o.GiveUp = writeTimeout - 5*time.Second
 	}
-	srv := &Server{Options: o, warns: rate.NewLimiter(5, 20), lookups: lookups()}
+	srv := &Server{Options: o, warns: rate.NewLimiter(5, 20), lookups: lookups(), pages: page.New()}
 	srv.Apply(s)
 	srv.routes()
 	return srv
@@ -141,6 +149,11 @@ func (s *Server) routes() {
 	e.Match(looks, "/readyz", s.readyz)
 	e.Match(looks, "/metrics", echo.WrapHandler(s.Metrics.handler()))
 
+	if s.Linking != nil {
+		e.Match(looks, erasePath, s.askErase)
+		e.POST(erasePath, s.erase)
+	}
+
 	people := echo.WrapHandler(http.StripPrefix(scim.Mount, s.SCIM))
 	door := []echo.MiddlewareFunc{s.timed, s.source, s.paced, s.sized, s.placed}
 	// RFC 7643, section 5: how to come in must be known before one is in. A body is
@@ -166,6 +179,10 @@ func (s *Server) routes() {
 	guarded.POST("/v1/cases/:id/restore", s.restoreCase)
 	guarded.POST("/v1/log/checkpoint", func(c echo.Context) error { return answerNote(c, s.Sign) })
 	guarded.POST("/v1/keys/epoch", s.endEpoch)
+	guarded.POST("/v1/backups", s.backupMade)
+	if s.Linking != nil {
+		guarded.POST("/v1/erasures/links", s.makeLink)
+	}
 	guarded.GET("/v1/retained", s.listRetained)
 	guarded.POST("/v1/retained", s.askRetained)
 	guarded.POST("/v1/retained/lookup", s.lookUpRetained)

@@ -33,6 +33,11 @@
 //	epochs.go      subject keys, wrapped anew as key epochs end
 //	shred.go       whoever is to be forgotten: key and data destroyed, files searched
 //
+//	backup.go      backups, written and restored
+//	refill.go      a log that was set back, filled up from an export
+//	origin.go      or ended, and begun anew
+//	maintain.go    triggers taken away and put back, for what operators ask for
+//
 //	log.go         events, appended
 //	seal.go        pending events get their place in the tree
 //	checkpoint.go  the tree's size and root, signed

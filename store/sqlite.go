@@ -60,6 +60,9 @@ func (s *Store) openSQLite(ctx context.Context) (err error) {
 	if e.lock, err = lock(filepath.Join(s.opts.Dir, lockFile)); err != nil {
 		return err
 	}
+	if err := sweepRestores(s.opts.Dir); err != nil {
+		return err
+	}
 	// SQLite would make it readable for everybody; what stands beside it has its mode.
 	f, err := os.OpenFile(e.path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

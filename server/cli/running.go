@@ -80,7 +80,7 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	r.setDialects(config)
 	r.front = server.New(server.Options{
 		SCIM: r.scim(metrics), Operations: r.bridge, Retaining: r.bridge, Store: r.store, Tokens: r.store, Uses: r.store, Console: console,
-		Checkpoint: r.notary.newest, Sign: r.notary.sign, EndEpoch: r.store.EndEpoch, LogKey: r.store.VerifierKey(), Evidence: r.store, Log: r.store,
+		Checkpoint: r.notary.newest, Sign: r.notary.sign, EndEpoch: r.store.EndEpoch, Note: r.note, LogKey: r.store.VerifierKey(), Evidence: r.store, Log: r.store,
 		Metrics: metrics, Logger: log,
 		Ready: []server.Readiness{
 			{Name: "store", Check: func(ctx context.Context) error {
@@ -178,12 +178,6 @@ func (r *running) apply(ctx context.Context, config server.Config, apps []bridge
 	if config.TLS.On() != old.TLS.On() {
 		config.TLS, stays = old.TLS, []string{"tls"}
 	}
-	if err := r.store.SetQueues(ctx, queues(apps)); err != nil {
-		return nil, err
-	}
-	r.bridge.SetApps(apps)
-	r.setDialects(config)
-	r.front.Apply(config.Settings())
 	for key, changed := range map[string]bool{"listen": config.Listen != old.Listen, "data": config.Data != old.Data,
 		"database": config.Database != old.Database, "public_url": config.PublicURL != old.PublicURL, "log": !reflect.DeepEqual(config.Log, old.Log), "keys": config.Keys != old.Keys} {
 		if changed {
@@ -192,12 +186,22 @@ func (r *running) apply(ctx context.Context, config server.Config, apps []bridge
 	}
 	slices.Sort(stays)
 	config.Listen, config.Data, config.Database, config.PublicURL, config.Log, config.Keys = old.Listen, old.Data, old.Database, old.PublicURL, old.Log, old.Keys
+	if err := r.store.SetQueues(ctx, queues(apps)); err != nil {
+		return nil, err
+	}
+	r.bridge.SetApps(apps)
+	r.setDialects(config)
+	r.front.Apply(config.Settings())
 	r.config = config
 	return stays, r.noteLoaded(ctx, len(apps))
 }
 
 func (r *running) noteLoaded(ctx context.Context, apps int) error {
-	return r.store.Update(ctx, func(tx bridge.Tx) error { return tx.Append(server.ConfigLoaded(time.Now(), apps)) })
+	return r.note(ctx, server.ConfigLoaded(time.Now(), apps))
+}
+
+func (r *running) note(ctx context.Context, e bridge.Event) error {
+	return r.store.Update(ctx, func(tx bridge.Tx) error { return tx.Append(e) })
 }
 
 // stop ends everything in order. Until ctx ends, requests and actions under way
