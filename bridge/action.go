@@ -63,6 +63,7 @@ type Action struct {
 	Attempts int       // tries at Find or Do since it was ordered or retried
 	Begun    bool      // a Do was begun: whatever the answer, it may have happened
 	Checks   int       // checks since the last Do
+	Held     bool      // a hold, or a log that is not sound, keeps it from being done; its deadline does not run
 	Problem  string    // why it is not done yet, or stuck; safe to show
 
 	Done    Receipt // of the last Do that succeeded

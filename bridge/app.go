@@ -37,6 +37,7 @@ type Trigger string
 const (
 	Deactivated Trigger = "deactivate" // SCIM PATCH or PUT made the person inactive
 	Removed     Trigger = "delete"     // SCIM DELETE
+	Erased      Trigger = "erase"      // the person is to be forgotten
 )
 
 // Capability is one effect that an app offers.

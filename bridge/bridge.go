@@ -20,10 +20,14 @@ type Bridge struct {
 	now    func() time.Time
 	log    zerolog.Logger
 
-	doors atomic.Pointer[map[string]*door] // by app name
-	set   sync.Mutex                       // held by SetApps
-	plans chan struct{}                    // a case was opened
-	trips chan trip                        // a breaker opened
+	doors    atomic.Pointer[map[string]*door] // by app name
+	set      sync.Mutex                       // held by SetApps
+	plans    chan struct{}                    // a case was opened
+	erasures chan struct{}                    // there may be something to do about an erasure
+	erasing  atomic.Pointer[Erasing]
+	sound    func() error
+	sign     func(context.Context) error
+	trips    chan trip // a breaker opened
 }
 
 // Queues are the engine's job queues, one an app.
@@ -50,8 +54,13 @@ type Observer interface {
 
 // Options is what a [Bridge] needs.
 type Options struct {
-	Store    Store
-	Queues   Queues   // nil where no lanes are worked
+	Store  Store
+	Queues Queues // nil where no lanes are worked
+	// Sound is nil while nothing speaks against the log: only then is done what
+	// cannot be undone. Sign seals and signs the log, and has that anchored. Both may
+	// be nil.
+	Sound    func() error
+	Sign     func(context.Context) error
 	Observer Observer // nil for none
 	Now      func() time.Time
 	Logger   zerolog.Logger
@@ -60,14 +69,22 @@ type Options struct {
 // New returns a bridge without apps; see [Bridge.SetApps].
 func New(o Options) *Bridge {
 	b := &Bridge{store: o.Store, queues: o.Queues, watch: o.Observer, now: o.Now, log: o.Logger,
-		plans: make(chan struct{}, 1), trips: make(chan trip, 64)}
+		plans: make(chan struct{}, 1), erasures: make(chan struct{}, 1), trips: make(chan trip, 64),
+		sound: o.Sound, sign: o.Sign}
+	if b.sound == nil {
+		b.sound = func() error { return nil }
+	}
+	if b.sign == nil {
+		b.sign = func(context.Context) error { return nil }
+	}
+	b.SetErasing(Erasing{Laws: NewLawbook(nil, nil, 0, 0), Law: "gdpr", Approval: NoApproval})
 	if b.now == nil {
 		b.now = time.Now
 	}
 	if b.watch == nil {
 		b.watch = blind{}
 	}
-	b.watch = chronicle{b.watch, b.log}
+	b.watch = chronicle{b.watch, b.log, b.wakeErasures}
 	b.doors.Store(&map[string]*door{})
 	return b
 }
@@ -138,7 +155,8 @@ func (blind) CaseSettled(Case, time.Duration)                 {}
 // each case: its id and the source's request, and no name.
 type chronicle struct {
 	Observer
-	log zerolog.Logger
+	log  zerolog.Logger
+	over func() // a case has ended
 }
 
 func (w chronicle) Settled(a Action) {
@@ -153,4 +171,5 @@ func (w chronicle) CaseSettled(c Case, took time.Duration) {
 	w.log.Info().Str("case", c.ID).Str("request", c.By.Request).Str("state", string(c.State)).
 		Int64("ms", took.Milliseconds()).Msg("departure settled")
 	w.Observer.CaseSettled(c, took)
+	w.over()
 }

@@ -67,7 +67,7 @@ func (b *Bridge) advance(ctx context.Context, j LaneJob, d *door, last *outcome)
 		if err := tx.HoldLane(j); err != nil {
 			return err
 		}
-		t := &turnTx{Tx: tx, door: d, now: now, spread: spread, news: &news, cases: map[string]Case{}, ended: map[string]bool{}}
+		t := &turnTx{Tx: tx, door: d, now: now, unsound: b.sound() != nil, spread: spread, news: &news, cases: map[string]Case{}, ended: map[string]bool{}}
 		var done *Action
 		if last != nil {
 			if done, err = t.record(*last); err != nil {
@@ -109,11 +109,12 @@ func (b *Bridge) advance(ctx context.Context, j LaneJob, d *door, last *outcome)
 type turnTx struct {
 	Tx
 	*door
-	now    time.Time
-	spread float64
-	news   *news
-	cases  map[string]Case // as read in this transaction
-	ended  map[string]bool // cases of which an action has found its end
+	now     time.Time
+	unsound bool // the log
+	spread  float64
+	news    *news
+	cases   map[string]Case // as read in this transaction
+	ended   map[string]bool // cases of which an action has found its end
 }
 
 func (t *turnTx) caseOf(id string) (Case, error) {
@@ -206,8 +207,8 @@ func (t *turnTx) did(o outcome, a Action, word string) error {
 // recheck looks once more at an action before anything is done about it, and
 // ends it if there is nothing more to do: somebody who has come back is left
 // alone; what cannot be undone is done only while the policy still asks for it;
-// where there is no account, no other door of it needs shutting; and what needs
-// a stuck transfer is stuck with it. earlier are the actions of the lane before
+// where there is no account, no other door of it needs shutting; what needs
+// a stuck transfer is stuck with it; and what is held waits. earlier are the actions of the lane before
 // it, and done is the one that has just ended, or nil.
 func (t *turnTx) recheck(a Action, earlier []Action, done *Action) (Action, error) {
 	if !a.State.open() {
@@ -224,6 +225,8 @@ func (t *turnTx) recheck(a Action, earlier []Action, done *Action) (Action, erro
 	kin := done != nil && done.Case == a.Case
 	state := ActionDropped
 	switch {
+	case c.erased():
+		a.Problem = "the person is forgotten"
 	case kin && done.State == ActionAbsent:
 		state = ActionAbsent
 	case a.Effect.Destructive() && slices.ContainsFunc(earlier, func(e Action) bool {
@@ -239,11 +242,50 @@ func (t *turnTx) recheck(a Action, earlier []Action, done *Action) (Action, erro
 	case a.Effect.Destructive() && a.State == ActionWaiting && !t.wants(c.Trigger, a.Effect):
 		a.Problem = "the policy no longer asks for it"
 	default:
-		return a, nil
+		return t.hold(a, c)
 	}
 	t.ended[a.Case] = true
 	a = a.end(state, t.now)
 	return a, t.news.put(t, a, t.now)
+}
+
+// What keeps an action that cannot be undone, and how long until it is looked at
+// again if nobody wakes the lane. Whoever lifts a hold does.
+const (
+	heldByHold = "a legal hold stands on the person"
+	heldByLog  = "the log is not sound: nothing that cannot be undone is done until it is"
+	holdLook   = time.Hour
+	logLook    = time.Minute
+)
+
+// hold keeps an action that cannot be undone while a hold stands or the log is not
+// sound. Its deadline begins to run when it is let go.
+func (t *turnTx) hold(a Action, c Case) (Action, error) {
+	if !a.Effect.Destructive() || a.State != ActionWaiting {
+		return a, nil
+	}
+	_, err := t.HoldOn(c.Handle, c.Source)
+	switch {
+	case err == nil:
+		return t.keep(a, heldByHold, holdLook)
+	case !IsKind(err, KindNotFound):
+		return a, err
+	case t.unsound:
+		return t.keep(a, heldByLog, logLook)
+	case a.Held:
+		a.Held, a.Problem, a.Due, a.Deadline = false, "", t.now, t.now.Add(t.Limits.Deadline)
+		return a, t.PutAction(&a)
+	}
+	return a, nil
+}
+
+func (t *turnTx) keep(a Action, why string, again time.Duration) (Action, error) {
+	if a.Held && a.Problem == why && a.Due.After(t.now) {
+		return a, nil
+	}
+	a.Held, a.Problem, a.Due = true, why, t.now.Add(again)
+	a.Deadline = a.Due.Add(t.Limits.Deadline)
+	return a, t.PutAction(&a)
 }
 
 // present reports whether the person of a case is active now, also under the

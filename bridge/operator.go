@@ -52,6 +52,9 @@ func (b *Bridge) again(ctx context.Context, id string, t EventType, pick func(Ac
 		if actions, err = tx.Actions(id); err != nil {
 			return err
 		}
+		if c.erased() {
+			return Errorf(KindConflict, "the person is forgotten: nobody knows any more whose account it was")
+		}
 		if !slices.ContainsFunc(actions, pick) {
 			return Errorf(KindConflict, "%s", none)
 		}
@@ -66,7 +69,7 @@ func (b *Bridge) again(ctx context.Context, id string, t EventType, pick func(Ac
 			if !pick(a) {
 				continue
 			}
-			a.State, a.Attempts, a.Checks, a.Problem, a.Settled = ActionWaiting, 0, 0, "", time.Time{}
+			a.State, a.Attempts, a.Checks, a.Held, a.Problem, a.Settled = ActionWaiting, 0, 0, false, "", time.Time{}
 			a.Due, a.Deadline = now, now.Add(b.deadline(a.Lane.App))
 			if err := tx.PutAction(&a); err != nil {
 				return err

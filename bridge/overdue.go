@@ -56,6 +56,13 @@ func (b *Bridge) endOverdue(tx Tx, l Lane, now time.Time, n *news) error {
 		if !a.State.open() || !a.Deadline.Before(now.Add(-lastTry)) {
 			continue
 		}
+		if a.Held { // it looks for itself when the app gets its turn
+			a.Deadline = now.Add(b.deadline(l.App))
+			if err := tx.PutAction(&a); err != nil {
+				return err
+			}
+			continue
+		}
 		a = a.end(ActionStuck, now)
 		a.Problem = cmp.Or(a.Problem, late)
 		if err := n.put(tx, a, now); err != nil {

@@ -25,6 +25,11 @@ func (b *Bridge) AddPerson(ctx context.Context, p Person) (Person, error) {
 		if err := tx.Append(newEvent(now, PersonCreated, said(c), subject(p.Handle, p.Identifiers()))); err != nil {
 			return err
 		}
+		if p.Hold {
+			if _, err := sourceHold(tx, p, c, now); err != nil {
+				return err
+			}
+		}
 		if !p.Active {
 			return nil
 		}
@@ -48,14 +53,14 @@ func (b *Bridge) ChangePerson(ctx context.Context, id string, change func(*Perso
 	}
 	now := b.time()
 	var p Person
-	var opened bool
+	var opened, lifted bool
 	var n news
 	err = b.store.Update(ctx, func(tx Tx) error {
 		before, err := personOf(tx, c.Source, id)
 		if err != nil {
 			return err
 		}
-		p, opened, n = before, false, nil
+		p, opened, lifted, n = before, false, false, nil
 		if err := change(&p); err != nil {
 			return err
 		}
@@ -68,10 +73,16 @@ func (b *Bridge) ChangePerson(ctx context.Context, id string, change func(*Perso
 		if err := tx.PutPerson(p); err != nil {
 			return err
 		}
+		if before.Hold != p.Hold {
+			if lifted, err = sourceHold(tx, p, c, now); err != nil {
+				return err
+			}
+		}
 		switch {
 		case left(before, p):
 			opened = true
-			return b.openCase(tx, p, Deactivated, c, now, &n)
+			_, err := b.openCase(tx, p, Deactivated, c, now, &n)
+			return err
 		case returned(before, p):
 			return b.cameBack(tx, p, c, now, &n)
 		default:
@@ -84,6 +95,11 @@ func (b *Bridge) ChangePerson(ctx context.Context, id string, change func(*Perso
 	n.tell(b.watch)
 	if opened {
 		b.wakePlanner()
+	}
+	if lifted {
+		if err := b.release(ctx); err != nil { // they look themselves within the hour
+			b.log.Error().Err(err).Msg("a hold was lifted, and what waits could not be woken")
+		}
 	}
 	return p, nil
 }
@@ -111,7 +127,10 @@ func (b *Bridge) RemovePerson(ctx context.Context, id string, allow func(Person)
 		if err := tx.DeletePerson(id, p.Identifiers().recognised()); err != nil {
 			return err
 		}
-		return b.openCase(tx, p, Removed, c, now, &n)
+		if _, err := b.openCase(tx, p, Removed, c, now, &n); err != nil {
+			return err
+		}
+		return b.onDelete(tx, p, c, now)
 	})
 	if err == nil {
 		n.tell(b.watch)
@@ -133,7 +152,7 @@ func personOf(tx Tx, source, id string) (Person, error) {
 // openCase stores a departure. Its planning needs no job of its own: a case in
 // state open is the job, and the planner takes all that wait at once. If no app
 // has to do anything about it, the case is closed as it is opened.
-func (b *Bridge) openCase(tx Tx, p Person, t Trigger, by Caller, now time.Time, n *news) error {
+func (b *Bridge) openCase(tx Tx, p Person, t Trigger, by Caller, now time.Time, n *news) (id string, err error) {
 	c := Case{ID: newID(), Source: p.Source, Person: p.ID, Handle: p.Handle, Who: p.Identifiers(),
 		Trigger: t, State: CaseOpen, By: by, Opened: now}
 	*n = append(*n, func(Observer) {
@@ -145,11 +164,11 @@ func (b *Bridge) openCase(tx Tx, p Person, t Trigger, by Caller, now time.Time, 
 		*n = append(*n, func(o Observer) { o.CaseSettled(c, 0) })
 	}
 	if err := tx.PutCase(c); err != nil {
-		return err
+		return "", err
 	}
 	f := said(by)
 	f.Case, f.Trigger, f.State = c.ID, string(t), string(c.State)
-	return tx.Append(caseEvent(now, CaseOpened, c, f, c.Who))
+	return c.ID, tx.Append(caseEvent(now, CaseOpened, c, f, c.Who))
 }
 
 // wanted reports whether any app's policy asks for anything on a trigger.
@@ -164,7 +183,7 @@ func (b *Bridge) wanted(t Trigger) bool {
 
 func same(a, b Person) bool {
 	return a.UserName == b.UserName && a.ExternalID == b.ExternalID && a.DisplayName == b.DisplayName &&
-		a.Active == b.Active && slices.Equal(a.Emails, b.Emails) && bytes.Equal(a.Resource, b.Resource)
+		a.Active == b.Active && a.Hold == b.Hold && slices.Equal(a.Emails, b.Emails) && bytes.Equal(a.Resource, b.Resource)
 }
 
 // later keeps times of changes rising although the clock may be set back.

@@ -31,6 +31,7 @@ type Person struct {
 	DisplayName string
 	Emails      []string // primary first
 	Active      bool
+	Hold        bool // the source says that they are under legal hold
 
 	// Resource is the SCIM resource as JSON: every attribute but id, meta and
 	// groups, which are computed. The fields above are read out of it by

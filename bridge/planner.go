@@ -5,6 +5,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -19,8 +20,12 @@ const look = 5 * time.Second
 // overdue is how often it looks for actions that nobody gets to.
 const overdue = time.Minute
 
-// Run plans cases, minds the breakers and the deadlines until ctx ends.
+// Run plans cases, minds the breakers and the deadlines, and takes erasures on
+// until ctx ends.
 func (b *Bridge) Run(ctx context.Context) error {
+	var forgetting sync.WaitGroup
+	defer forgetting.Wait()
+	forgetting.Go(func() { b.forget(ctx) })
 	var open resumes
 	var looked time.Time
 	for {

@@ -40,6 +40,10 @@ type call struct {
 // order is: apps' reads lag behind their writes.
 const quick = 2
 
+// vendorQueue is how long a vendor that has accepted to erase somebody may take
+// until it shows.
+const vendorQueue = 14 * 24 * time.Hour
+
 // settle decides what an outcome makes of its action. spread is a random number
 // in [0,1) that keeps retries of many lanes apart.
 func settle(a Action, o outcome, l Limits, now time.Time, spread float64) Action {
@@ -54,6 +58,9 @@ func settle(a Action, o outcome, l Limits, now time.Time, spread float64) Action
 	}
 	if o.done != nil {
 		a.State, a.Done, a.Checks, a.Due = ActionPending, *o.done, 0, now
+		if o.who.Trigger == Erased { // vendors have queues for that
+			a.Deadline = latest(a.Deadline, now.Add(vendorQueue))
+		}
 	}
 	if a.State == ActionPending {
 		a.Checks++
@@ -69,6 +76,9 @@ func settle(a Action, o outcome, l Limits, now time.Time, spread float64) Action
 			}
 			if a.Checks > quick {
 				a.State, a.Checks = ActionWaiting, 0
+				if o.who.Trigger == Erased {
+					a.Deadline = now.Add(l.Deadline)
+				}
 			}
 		}
 	}
@@ -135,7 +145,7 @@ func next(actions []Action, now time.Time) (*Action, time.Time) {
 func held(a Action, earlier []Action) bool {
 	for _, e := range earlier {
 		switch {
-		case e.State == ActionWaiting && e.Attempts == 0:
+		case e.State == ActionWaiting && e.Attempts == 0 && !e.Held: // a hold keeps no door open
 			return true
 		case a.Effect.Destructive() && e.Effect == Transfer && !e.State.Settled():
 			return true

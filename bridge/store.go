@@ -50,6 +50,8 @@ type Tx interface {
 	RetentionsTx
 	RetainedTx
 	LinksTx
+	ErasuresTx
+	HoldsTx
 }
 
 // PeopleTx keeps people.

@@ -8,7 +8,7 @@ import (
 )
 
 const actionColumns = `id, case_id, app, person, effect, state, ordered, due, deadline,
-	attempts, begun, checks, problem, settled, sealed`
+	attempts, begun, checks, held, problem, settled, sealed`
 
 // The key is that of the case's person.
 const keyOfCase = `(SELECT handle FROM cases c WHERE c.id = case_id),
@@ -29,7 +29,7 @@ func (t *tx) scanAction(s scanner) (a bridge.Action, err error) {
 		wrapped                         []byte
 	)
 	if err := s.Scan(&a.ID, &a.Case, &a.Lane.App, &a.Lane.Person, &a.Effect, &a.State, &ordered, &due, &deadline,
-		&a.Attempts, &a.Begun, &a.Checks, &a.Problem, &settled, &sealed, &a.Seq, &handle, &wrapped); err != nil {
+		&a.Attempts, &a.Begun, &a.Checks, &a.Held, &a.Problem, &settled, &sealed, &a.Seq, &handle, &wrapped); err != nil {
 		return bridge.Action{}, err
 	}
 	a.Ordered, a.Due, a.Deadline, a.Settled = fromMicros(ordered), fromMicros(due), fromMicros(deadline), fromMicros(settled)
@@ -90,9 +90,9 @@ func (t *tx) PutAction(a *bridge.Action) error {
 	}
 	if a.Seq != 0 {
 		n, err := t.do(`UPDATE actions SET effect = $2, state = $3, due = $4, deadline = $5, attempts = $6, checks = $7,
-			problem = $8, sealed = $9, settled = $10, begun = $11 WHERE seq = $1 AND id = $12`,
+			problem = $8, sealed = $9, settled = $10, begun = $11, held = $13 WHERE seq = $1 AND id = $12`,
 			a.Seq, string(a.Effect), string(a.State), micros(a.Due), micros(a.Deadline), a.Attempts, a.Checks,
-			a.Problem, sealed, micros(a.Settled), a.Begun, a.ID)
+			a.Problem, sealed, micros(a.Settled), a.Begun, a.ID, a.Held)
 		if err == nil && n == 0 {
 			err = bridge.Errorf(bridge.KindNotFound, "there is no such action")
 		}
@@ -102,9 +102,9 @@ func (t *tx) PutAction(a *bridge.Action) error {
 		return err
 	}
 	return t.failed(t.row(`INSERT INTO actions (`+actionColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) RETURNING seq`,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) RETURNING seq`,
 		a.ID, a.Case, a.Lane.App, a.Lane.Person, string(a.Effect), string(a.State), micros(a.Ordered), micros(a.Due),
-		micros(a.Deadline), a.Attempts, a.Begun, a.Checks, a.Problem, micros(a.Settled), sealed).Scan(&a.Seq))
+		micros(a.Deadline), a.Attempts, a.Begun, a.Checks, a.Held, a.Problem, micros(a.Settled), sealed).Scan(&a.Seq))
 }
 
 // sealReceipts seals what apps answered, if they did, unless the person was erased.

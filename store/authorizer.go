@@ -67,7 +67,7 @@ func ours(table string) bool {
 	switch table {
 	case "subject_keys", "tombstones", "people", "people_keys", "groups", "groups_keys", "members", "tallies", "cases", "gone_keys",
 		"actions", "accounts", "lanes", "tokens", "uses", "log_payload", "log_pending", "anchors",
-		"retentions", "peppers", "retained", "links":
+		"retentions", "peppers", "retained", "erasures", "holds", "links":
 		return true
 	}
 	return strings.HasPrefix(table, "river_") && table != "river_migration"

@@ -32,6 +32,8 @@
 //	retained.go    what is recognised of whoever was forgotten, and its keys
 //	epochs.go      subject keys, wrapped anew as key epochs end
 //	shred.go       whoever is to be forgotten: key and data destroyed, files searched
+//	erasures.go    requests to forget somebody
+//	holds.go       legal holds
 //
 //	backup.go      backups, written and restored
 //	refill.go      a log that was set back, filled up from an export

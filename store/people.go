@@ -34,8 +34,8 @@ func (t *tx) scanPerson(s scanner) (p bridge.Person, err error) {
 	return p, err
 }
 
-// packPerson is what is sealed of a person: the texts, each after its length, and
-// then the resource.
+// packPerson is what is sealed of a person: the texts, each after its length, then
+// whether they are under a hold, and the resource.
 func packPerson(p bridge.Person) []byte {
 	b := make([]byte, 0, len(p.Resource)+256)
 	text := func(s string) { b = append(binary.AppendUvarint(b, uint64(len(s))), s...) }
@@ -46,7 +46,11 @@ func packPerson(p bridge.Person) []byte {
 	for _, e := range p.Emails {
 		text(e)
 	}
-	return append(b, p.Resource...)
+	hold := byte(0)
+	if p.Hold {
+		hold = 1
+	}
+	return append(append(b, hold), p.Resource...)
 }
 
 func unpackPerson(b []byte, p *bridge.Person) error {
@@ -70,6 +74,7 @@ func unpackPerson(b []byte, p *bridge.Person) error {
 	for n := number(); n > 0 && !short; n-- {
 		p.Emails = append(p.Emails, text())
 	}
+	p.Hold = number() == 1
 	if short {
 		return errors.New("store: what is sealed of a person is no person")
 	}
