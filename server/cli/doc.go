@@ -14,6 +14,7 @@
 //	case.go       exeunt case list, show, retry, restore
 //	evidence.go   exeunt case certificate, evidence population
 //	log.go        exeunt log verify, tail
+//	erase_link.go exeunt erase link
 //	retained.go   exeunt retained ask, list, destroy
 //	recipe.go     exeunt recipe test, schema
 //	scim.go       exeunt scim check

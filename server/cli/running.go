@@ -79,7 +79,7 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	r.config = config
 	r.setDialects(config)
 	r.front = server.New(server.Options{
-		SCIM: r.scim(metrics), Operations: r.bridge, Retaining: r.bridge, Store: r.store, Tokens: r.store, Uses: r.store, Console: console,
+		SCIM: r.scim(metrics), Operations: r.bridge, Retaining: r.bridge, Linking: r.bridge, PublicURL: config.PublicURL, Store: r.store, Tokens: r.store, Uses: r.store, Console: console,
 		Checkpoint: r.notary.newest, Sign: r.notary.sign, EndEpoch: r.store.EndEpoch, Note: r.note, LogKey: r.store.VerifierKey(), Evidence: r.store, Log: r.store,
 		Metrics: metrics, Logger: log,
 		Ready: []server.Readiness{
@@ -93,6 +93,7 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	}, config.Settings())
 
 	r.bridge.SetApps(apps)
+	r.bridge.SetErasing(config.Erasing())
 	if err := r.store.Start(ctx, r.bridge, queues(apps)); err != nil {
 		return nil, failf("the engine cannot start: %w", err)
 	}
@@ -190,6 +191,7 @@ func (r *running) apply(ctx context.Context, config server.Config, apps []bridge
 		return nil, err
 	}
 	r.bridge.SetApps(apps)
+	r.bridge.SetErasing(config.Erasing())
 	r.setDialects(config)
 	r.front.Apply(config.Settings())
 	r.config = config
