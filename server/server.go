@@ -51,6 +51,8 @@ type Options struct {
 	Evidence Evidence
 	// Note appends an event to the log.
 	Note func(context.Context, bridge.Event) error
+	// Replay has an export begin again at a position of the log.
+	Replay func(ctx context.Context, export string, from int64) error
 	// EndEpoch ends the current key epoch, and returns the number of the new one.
 	EndEpoch func(context.Context) (int64, error)
 	Ready    []Readiness
@@ -183,6 +185,7 @@ func (s *Server) routes() {
 	guarded.POST("/v1/retained", s.askRetained)
 	guarded.POST("/v1/retained/lookup", s.lookUpRetained)
 	guarded.DELETE("/v1/retained/:id", s.destroyRetained)
+	guarded.POST("/v1/exports/:name/replay", s.replay)
 	guarded.GET("/v1/tokens", s.listTokens)
 	guarded.POST("/v1/tokens", s.issueToken)
 	guarded.DELETE("/v1/tokens/:id", s.revokeToken)

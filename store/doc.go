@@ -46,6 +46,7 @@
 //	evidence.go    certificates and surveys read out of the log
 //	anchors.go     what is kept of it elsewhere, and witnesses' signatures
 //	proofs.go      proofs and tiles, for auditors
+//	exports.go     how far its exports have come
 //	verify.go      the log read back and recomputed
 //
 // Our own tables are the truth; River's can be rebuilt from them. Times are

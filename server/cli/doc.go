@@ -12,6 +12,7 @@
 //	config.go     exeunt config check, schema; how every command finds its file
 //	app.go        exeunt app check
 //	case.go       exeunt case list, show, retry, restore
+//	export.go     the log's events brought to a SIEM; exeunt export
 //	evidence.go   exeunt case certificate, evidence population
 //	log.go        exeunt log verify, tail
 //	erase_link.go exeunt erase link
