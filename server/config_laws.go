@@ -57,6 +57,11 @@ func (c Config) Lawbook() bridge.Lawbook {
 	return bridge.NewLawbook(c.laws(), calendars, c.Keys.Epoch, c.Keys.Linger())
 }
 
+// Erasing is what this configuration says of erasures.
+func (c Config) Erasing() bridge.Erasing {
+	return bridge.Erasing{Laws: c.Lawbook(), Law: c.Erasure.Law, Approval: bridge.NoApproval}
+}
+
 // laws are the own ones, by name.
 func (c Config) laws() (own []bridge.Law) {
 	for _, name := range slices.Sorted(maps.Keys(c.Laws)) {

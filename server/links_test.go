@@ -1,11 +1,9 @@
 package server
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"regexp"
 	"strings"
@@ -17,33 +15,31 @@ import (
 	"github.com/exeunt/exeunt/bridge"
 )
 
-// byLink notes the requests that came by links; the links are the bridge's.
-type byLink struct {
-	*bridge.Bridge
-	came []bridge.Link
-	err  error
+// came returns how many requests to be forgotten there are.
+func (f *front) came(t *testing.T) (n int) {
+	t.Helper()
+	if err := f.store.View(t.Context(), func(tx bridge.Tx) error {
+		list, err := tx.Erasures(nil, time.Time{}, 100)
+		n = len(list)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
-func (b *byLink) EraseByLink(ctx context.Context, secret string) error {
-	return b.FollowLink(ctx, secret, func(_ bridge.Tx, l bridge.Link, _ time.Time) error {
-		if b.err == nil {
-			b.came = append(b.came, l)
-		}
-		return b.err
-	})
-}
-
-func withLinks(t *testing.T) (*front, *byLink, func() string) {
+func withLinks(t *testing.T) (*front, *bridge.Bridge, func(person string) string) {
 	settings := defaults()
 	settings.Laws, settings.Law = DefaultConfig().Lawbook(), DefaultLaw
-	links := &byLink{}
+	var links *bridge.Bridge
 	f := start(t, settings, nil, func(o *Options) {
-		links.Bridge = o.Operations.(*bridge.Bridge)
+		links = o.Operations.(*bridge.Bridge)
+		links.SetErasing(bridge.Erasing{Laws: settings.Laws, Law: settings.Law})
 		o.Linking, o.PublicURL = links, "https://exeunt.example.com/"
 	})
-	caseID := f.departure(t, "grace@example.com")
-	return f, links, func() string {
+	return f, links, func(person string) string {
 		t.Helper()
+		caseID := f.departure(t, person)
 		res, body := f.ask(t, "POST", "/v1/erasures/links", `{"case":"`+caseID+`"}`, "Authorization", "Bearer "+adminText)
 		var l Link
 		if err := json.Unmarshal([]byte(body), &l); err != nil || res.StatusCode != http.StatusCreated {
@@ -61,7 +57,7 @@ func withLinks(t *testing.T) (*front, *byLink, func() string) {
 // once, and every link that is not good is answered alike.
 func TestErasePage(t *testing.T) {
 	f, links, newLink := withLinks(t)
-	path := newLink()
+	path := newLink("grace@example.com")
 	wrong := "/erase/" + strings.Repeat("A", secretLen)
 	_, page := f.ask(t, "GET", path, "")
 	for range 3 { // programs that look at mail
@@ -75,46 +71,46 @@ func TestErasePage(t *testing.T) {
 		regexp.MustCompile(`(?i)<script|<img|<link|https?:|\son[a-z]+=`).MatchString(page) {
 		t.Error(page)
 	}
-	if len(links.came) != 0 {
+	if f.came(t) != 0 {
 		t.Fatal("looking at the page asked for it")
 	}
 	res, _ := f.ask(t, "POST", path, "", "Sec-Fetch-Site", "cross-site")
-	if res.StatusCode != http.StatusNotFound || len(links.came) != 0 {
+	if res.StatusCode != http.StatusNotFound || f.came(t) != 0 {
 		t.Fatal("another site sent it", res.StatusCode)
 	}
 
-	if res, _ := f.ask(t, "POST", path, "", "Origin", "null"); res.StatusCode != http.StatusNotFound || len(links.came) != 0 {
+	if res, _ := f.ask(t, "POST", path, "", "Origin", "null"); res.StatusCode != http.StatusNotFound || f.came(t) != 0 {
 		t.Fatal("nobody's site sent it", res.StatusCode)
 	}
 
-	links.err = errors.New("the disk is full")
-	if res, body := f.ask(t, "POST", path, ""); res.StatusCode != http.StatusServiceUnavailable || strings.Contains(body, "disk") || !strings.Contains(body, "still good") {
+	links.SetErasing(bridge.Erasing{}) // it cannot be received
+	if res, body := f.ask(t, "POST", path, ""); res.StatusCode != http.StatusServiceUnavailable || strings.Contains(body, "law") || !strings.Contains(body, "still good") {
 		t.Error(res.StatusCode, body)
 	}
-	links.err = nil
+	links.SetErasing(bridge.Erasing{Laws: DefaultConfig().Lawbook(), Law: DefaultLaw})
 	res, body := f.ask(t, "POST", path, "")
-	if res.StatusCode != http.StatusOK || len(links.came) != 1 || links.came[0].Law != DefaultLaw || !strings.Contains(body, "was received") {
+	if res.StatusCode != http.StatusOK || f.came(t) != 1 || !strings.Contains(body, "was received") {
 		t.Fatal(res.StatusCode, body)
 	}
 	used, usedBody := f.ask(t, "POST", path, "")
 	unknown, unknownBody := f.ask(t, "POST", wrong, "")
 	malformed, malformedBody := f.ask(t, "POST", "/erase/x", "")
 	if used.StatusCode != http.StatusNotFound || unknown.StatusCode != used.StatusCode || malformed.StatusCode != used.StatusCode ||
-		usedBody != unknownBody || usedBody != malformedBody || len(links.came) != 1 {
+		usedBody != unknownBody || usedBody != malformedBody || f.came(t) != 1 {
 		t.Error("links that are not good can be told apart", used.StatusCode, unknown.StatusCode, malformed.StatusCode)
 	}
 	secret := strings.TrimPrefix(path, "/erase/")
 	if strings.Contains(f.log.String(), secret) {
 		t.Error("a log line has the secret")
 	}
-	again := newLink()
+	again := newLink("ada@example.com")
 	for range freeGuesses {
 		res, body = f.ask(t, "POST", wrong, "")
 	}
 	if res.StatusCode != http.StatusTooManyRequests || res.Header.Get("Retry-After") == "" || !strings.Contains(body, "Please wait") {
 		t.Error("guesses are not slowed", res.StatusCode)
 	}
-	if res, _ := f.ask(t, "POST", again, ""); res.StatusCode != http.StatusOK || len(links.came) != 2 {
+	if res, _ := f.ask(t, "POST", again, ""); res.StatusCode != http.StatusOK || f.came(t) != 2 {
 		t.Error("a good link is slowed by others' guesses", res.StatusCode)
 	}
 }
@@ -122,7 +118,7 @@ func TestErasePage(t *testing.T) {
 // The address of the page is a secret: no other site, cache or script gets at it.
 func TestErasePageIsGuarded(t *testing.T) {
 	f, _, newLink := withLinks(t)
-	path := newLink()
+	path := newLink("grace@example.com")
 	for _, method := range []string{"GET", "POST"} {
 		res, body := f.ask(t, method, path, "")
 		for name, want := range map[string]string{"Referrer-Policy": "same-origin", "Cache-Control": "no-store", "X-Frame-Options": "DENY",

@@ -35,8 +35,8 @@ type Options struct {
 	SCIM       http.Handler // sees paths below /scim/v2
 	Operations Operations
 	Retaining  Retaining
-	Linking    Linking // nil: people cannot ask for themselves to be forgotten
-	PublicURL  string  // where they reach us; "" if nobody knows
+	Linking    Linking
+	PublicURL  string // where they reach us; "" if nobody knows
 	Store      Reader
 	Tokens     Tokens
 	Uses       Uses
@@ -151,10 +151,8 @@ func (s *Server) routes() {
 	e.Match(looks, "/readyz", s.readyz)
 	e.Match(looks, "/metrics", echo.WrapHandler(s.Metrics.handler()))
 
-	if s.Linking != nil {
-		e.Match(looks, erasePath, s.askErase)
-		e.POST(erasePath, s.erase)
-	}
+	e.Match(looks, erasePath, s.askErase)
+	e.POST(erasePath, s.erase)
 
 	people := echo.WrapHandler(http.StripPrefix(scim.Mount, s.SCIM))
 	door := []echo.MiddlewareFunc{s.timed, s.source, s.paced, s.sized, s.placed}
@@ -182,9 +180,7 @@ func (s *Server) routes() {
 	guarded.POST("/v1/log/checkpoint", func(c echo.Context) error { return answerNote(c, s.Sign) })
 	guarded.POST("/v1/keys/epoch", s.endEpoch)
 	guarded.POST("/v1/backups", s.backupMade)
-	if s.Linking != nil {
-		guarded.POST("/v1/erasures/links", s.makeLink)
-	}
+	guarded.POST("/v1/erasures/links", s.makeLink)
 	guarded.GET("/v1/retained", s.listRetained)
 	guarded.POST("/v1/retained", s.askRetained)
 	guarded.POST("/v1/retained/lookup", s.lookUpRetained)

@@ -15,6 +15,7 @@
 //	export.go     the log's events brought to a SIEM; exeunt export
 //	evidence.go   exeunt case certificate, evidence population
 //	log.go        exeunt log verify, tail
+//	erase_link.go exeunt erase link
 //	retained.go   exeunt retained ask, list, destroy
 //	recipe.go     exeunt recipe test, schema
 //	scim.go       exeunt scim check

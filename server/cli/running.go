@@ -87,6 +87,8 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 		SCIM:       r.scim(metrics),
 		Operations: r.bridge,
 		Retaining:  r.bridge,
+		Linking:    r.bridge,
+		PublicURL:  config.PublicURL,
 		Store:      r.store,
 		Tokens:     r.store,
 		Uses:       r.store,
@@ -112,6 +114,7 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	}, config.Settings())
 
 	r.bridge.SetApps(apps)
+	r.bridge.SetErasing(config.Erasing())
 	if err := r.store.Start(ctx, r.bridge, queues(apps)); err != nil {
 		return nil, failf("the engine cannot start: %w", err)
 	}
@@ -210,6 +213,7 @@ func (r *running) apply(ctx context.Context, config server.Config, apps []bridge
 		return nil, err
 	}
 	r.bridge.SetApps(apps)
+	r.bridge.SetErasing(config.Erasing())
 	r.setDialects(config)
 	r.front.Apply(config.Settings())
 	r.config = config
