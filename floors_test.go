@@ -47,6 +47,7 @@ var floors = map[string]int{
 	"store/ledger":                   1,
 	"store/evidence":                 1,
 	"store/vault":                    1,
+	"store/vault/keeper":             1,
 	"server/syslog":                  1,
 
 	"bridge":         0,

@@ -20,6 +20,7 @@ import (
 	"github.com/exeunt/exeunt/server"
 	"github.com/exeunt/exeunt/store"
 	"github.com/exeunt/exeunt/store/ledger"
+	"github.com/exeunt/exeunt/store/vault/keeper"
 )
 
 // defaultSource is the source that there is without a configuration.
@@ -52,6 +53,14 @@ func openStore(ctx context.Context, config server.Config, readOnly bool, log zer
 				return nil, failf("the checkpoint that log.checkpoint names cannot be read: %w", err)
 			}
 		}
+	}
+	if config.Keys.Keeper != "" {
+		k, err := keeper.Open(ctx, config.Keys.Keeper)
+		if err != nil {
+			return nil, failf("keys.keeper: %w", err)
+		}
+		defer k.Close() // it is asked only while the store opens
+		o.Keeper = k
 	}
 	s, err := store.Open(ctx, o)
 	if err != nil && o.Dir != "" {
