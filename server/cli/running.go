@@ -68,7 +68,8 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	}()
 	metrics := server.NewMetrics()
 	metrics.Watch(r.store.Stats, log)
-	r.bridge = bridge.New(bridge.Options{Store: r.store, Queues: r.store, Observer: metrics, Logger: log})
+	r.bridge = bridge.New(bridge.Options{Store: r.store, Queues: r.store, Observer: metrics, Logger: log,
+		Sound: func() error { return r.notary.Sound() }, Sign: func(ctx context.Context) error { return r.notary.Sign(ctx) }})
 	if r.notary, err = newNotary(r.store, r.store.LogKey(), config.Log, metrics, log); err != nil {
 		return nil, err
 	}
@@ -79,7 +80,7 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	r.config = config
 	r.setDialects(config)
 	r.front = server.New(server.Options{
-		SCIM: r.scim(metrics), Operations: r.bridge, Retaining: r.bridge, Store: r.store, Tokens: r.store, Uses: r.store, Console: console,
+		SCIM: r.scim(metrics), Operations: r.bridge, Erasing: r.bridge, Holding: r.bridge, Retaining: r.bridge, Store: r.store, Tokens: r.store, Uses: r.store, Console: console,
 		Checkpoint: r.notary.newest, Sign: r.notary.sign, EndEpoch: r.store.EndEpoch, LogKey: r.store.VerifierKey(), Evidence: r.store, Log: r.store,
 		Metrics: metrics, Logger: log,
 		Ready: []server.Readiness{
@@ -93,6 +94,7 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	}, config.Settings())
 
 	r.bridge.SetApps(apps)
+	r.bridge.SetErasing(config.Erasing())
 	if err := r.store.Start(ctx, r.bridge, queues(apps)); err != nil {
 		return nil, failf("the engine cannot start: %w", err)
 	}
@@ -182,6 +184,7 @@ func (r *running) apply(ctx context.Context, config server.Config, apps []bridge
 		return nil, err
 	}
 	r.bridge.SetApps(apps)
+	r.bridge.SetErasing(config.Erasing())
 	r.setDialects(config)
 	r.front.Apply(config.Settings())
 	for key, changed := range map[string]bool{"listen": config.Listen != old.Listen, "data": config.Data != old.Data,
