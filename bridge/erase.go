@@ -60,10 +60,13 @@ func (b *Bridge) RequestErasure(ctx context.Context, r ErasureRequest) (e Erasur
 			return err
 		}
 		if !r.Verified {
-			return nil
+			return b.putWaiting(tx, e)
 		}
 		e.Stage = StageVerified
-		return putErasure(tx, *e, now, ErasureVerified, said(by))
+		if err := putErasure(tx, *e, now, ErasureVerified, said(by)); err != nil {
+			return err
+		}
+		return b.putWaiting(tx, e)
 	})
 	if err == nil {
 		b.wakeErasures()
@@ -175,12 +178,17 @@ func (b *Bridge) VerifyErasure(ctx context.Context, id string) (Erasure, error) 
 // on although the person came back: for what is kept of them from before.
 func (b *Bridge) ApproveErasure(ctx context.Context, id string) (Erasure, error) {
 	return b.changeErasure(ctx, id, ErasureApproved, func(tx Tx, e *Erasure, by Caller, f *Facts) error {
+		s, err := b.standingOf(tx, *e)
+		if err != nil {
+			return err
+		}
+		_, waits := e.next(s)
 		switch {
-		case e.Stage == StageVerified && e.Approval != NoApproval:
+		case waits == WaitsApproval:
 			if e.Approval == FourEyes && by.Token == e.By.Token {
 				return Errorf(KindDenied, "who asked for this erasure may not approve it; use another credential")
 			}
-		case e.Stage.Stoppable() && e.Waits == WaitsReturned:
+		case waits == WaitsReturned:
 			e.Word, e.Case = b.time(), "" // what was left of the apps' part was dropped when they came back
 		default:
 			return Errorf(KindConflict, "this erasure is %s, and waits for no approval", e.Stage)
@@ -240,6 +248,19 @@ func (b *Bridge) ExtendErasure(ctx context.Context, id string) (Erasure, error) 
 	})
 }
 
+// putWaiting notes what an erasure waits for now, so that whoever has just spoken
+// sees it. That a hold was found is for the engine to note, with its event.
+func (b *Bridge) putWaiting(tx Tx, e *Erasure) error {
+	s, err := b.standingOf(tx, *e)
+	if err != nil {
+		return err
+	}
+	if _, e.Waits = e.next(s); e.Waits == WaitsHold {
+		e.Waits = ""
+	}
+	return tx.PutErasure(*e)
+}
+
 // changeErasure is what an operator has to say about an erasure.
 func (b *Bridge) changeErasure(ctx context.Context, id string, t EventType,
 	change func(Tx, *Erasure, Caller, *Facts) error) (e Erasure, err error) {
@@ -255,8 +276,10 @@ func (b *Bridge) changeErasure(ctx context.Context, id string, t EventType,
 		if err := change(tx, &e, by, &f); err != nil {
 			return err
 		}
-		e.Waits = ""
-		return putErasure(tx, e, b.time(), t, f)
+		if err := putErasure(tx, e, b.time(), t, f); err != nil {
+			return err
+		}
+		return b.putWaiting(tx, &e)
 	})
 	if err == nil {
 		b.wakeErasures()

@@ -197,6 +197,21 @@ func (e Erasure) amiss(actions []Action) (apps []string) {
 	return slices.Compact(apps)
 }
 
+// Amiss is what stands in the way now; see AcknowledgeErasure.
+func (e Erasure) Amiss(tx Tx) (apps []string, err error) {
+	cases, err := tx.CasesWith(e.Handle)
+	for _, c := range cases {
+		if err != nil {
+			break
+		}
+		var actions []Action
+		actions, err = tx.Actions(c.ID)
+		apps = append(apps, e.amiss(actions)...)
+	}
+	slices.Sort(apps)
+	return slices.Compact(apps), err
+}
+
 // event is one of an erasure. The person has nothing but a handle in it.
 func (e Erasure) event(now time.Time, t EventType, f Facts) Event {
 	f.Erasure, f.State = e.ID, string(e.Stage)

@@ -118,6 +118,18 @@ func (h Hold) event(now time.Time, t EventType, f Facts) Event {
 	return newEvent(now, t, f)
 }
 
+// HandleOf finds somebody by id, or by a case of theirs. Only an operator may ask.
+func (b *Bridge) HandleOf(ctx context.Context, person, caseID string) (h Handle, err error) {
+	if _, err := operator(ctx); err != nil {
+		return Handle{}, err
+	}
+	err = b.store.View(ctx, func(tx Tx) (err error) {
+		h, err = handleOf(tx, person, caseID)
+		return err
+	})
+	return h, err
+}
+
 // LiftHold lifts a hold; what waited for it goes on at once. Only an operator
 // may. KindConflict if it is lifted already.
 func (b *Bridge) LiftHold(ctx context.Context, id string) (h Hold, err error) {

@@ -25,7 +25,7 @@ func departureSchema() schema.Schema {
 	return schema.Schema{
 		ID:          urnDeparture,
 		Name:        optional.NewString("Departure"),
-		Description: optional.NewString("What is known of a person's departure. It is kept and returned; nothing acts on it yet."),
+		Description: optional.NewString("What is known of a person's departure. It is kept and returned; of all this, only legalHold is acted on yet."),
 		Attributes: []schema.CoreAttribute{
 			str("contractEnd", "When the contract ends: a date and time. Without an offset it is meant in timeZone, or in UTC if there is none. "+
 				"The year 9999 says that no end is agreed. Nothing acts on it yet.", "9999-12-31T23:59:59Z"),
@@ -36,7 +36,8 @@ func departureSchema() schema.Schema {
 			str("employmentType", "How the person is employed. Other words than the canonical ones are kept as they are.",
 				"employee", "contractor", "temporary", "intern", "external"),
 			schema.SimpleCoreAttribute(schema.SimpleBooleanParams(schema.BooleanParams{Name: "legalHold",
-				Description: optional.NewString("Whether the person's data must be preserved. Nothing acts on it yet.")})),
+				Description: optional.NewString("Whether the person's data must be preserved: while it is true nothing of theirs is erased, " +
+					"anonymised or deleted, also after the person was deleted. Only false lifts the hold.")})),
 			schema.SimpleCoreAttribute(schema.SimpleStringParams(schema.StringParams{Name: "caseState",
 				Description: optional.NewString("Where the person's departure stands; unassigned if there is none, or if they came back since. " +
 					"Returned only if attributes names it."),
@@ -54,6 +55,23 @@ func (t *resourceType) formDeparture() {
 	e.subs["lastworkingday"].form = &form{isDate, "a date, such as 2026-12-31"}
 	e.subs["casestate"].computed = true
 	t.caseState = []*attribute{e, e.subs["casestate"]}
+}
+
+// holdOf reports whether a resource says that the person is under legal hold. What
+// it does not say stays as it was, and is written into it.
+func holdOf(before bool, res map[string]any) bool {
+	of, _ := res[urnDeparture].(map[string]any)
+	if said, ok := of["legalHold"].(bool); ok {
+		return said
+	}
+	if before {
+		if of == nil {
+			of = map[string]any{}
+			res[urnDeparture] = of
+		}
+		of["legalHold"] = true
+	}
+	return before
 }
 
 // isZone reports whether s is the name of a time zone. All of the database

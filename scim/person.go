@@ -10,20 +10,21 @@ import (
 
 // describe writes a complete user into p: the resource, and what the bridge
 // must know of it. p.Active is the answer when the resource says nothing:
-// absence never deactivates anybody, nor brings them back.
+// absence never deactivates anybody, nor brings them back, nor lifts a legal hold.
 func describe(p *bridge.Person, t *resourceType, res map[string]any, missing scimerrors.ScimType) error {
 	active, said := res["active"].(bool)
 	if !said {
 		active = p.Active
 		res["active"] = active
 	}
+	hold := holdOf(p.Hold, res)
 	if err := t.keepFixed(p.Resource, res); err != nil {
 		return err
 	}
 	if err := t.finish(res, missing); err != nil {
 		return err
 	}
-	p.Active = active
+	p.Active, p.Hold = active, hold
 	p.UserName, _ = res["userName"].(string)
 	p.ExternalID, _ = res["externalId"].(string)
 	p.DisplayName, _ = res["displayName"].(string)

@@ -99,33 +99,42 @@ func (s *Server) listCases(c echo.Context) error {
 }
 
 func casesQuery(c echo.Context) (states []bridge.CaseState, before time.Time, limit int, err error) {
+	before, limit, err = listQuery(c, "state", func(word string) error {
+		state := bridge.CaseState(word)
+		if !slices.Contains(bridge.CaseStates, state) {
+			return &bridge.Error{Kind: bridge.KindInvalid, Field: "state", Message: "is one of open, running, stuck, closed, cancelled"}
+		}
+		states = append(states, state)
+		return nil
+	})
+	return states, before, limit, err
+}
+
+// listQuery reads the parameters of a list: before, limit, and those called name.
+func listQuery(c echo.Context, name string, each func(word string) error) (before time.Time, limit int, err error) {
 	limit = 100
-	for name, values := range c.QueryParams() {
+	for key, values := range c.QueryParams() {
 		for _, v := range values {
-			switch name {
-			case "state":
-				if state := bridge.CaseState(v); slices.Contains(bridge.CaseStates, state) {
-					states = append(states, state)
-					continue
-				}
-				err = &bridge.Error{Kind: bridge.KindInvalid, Field: name, Message: "is one of open, running, stuck, closed, cancelled"}
+			switch key {
+			case name:
+				err = each(v)
 			case "before":
 				if before, err = time.Parse(time.RFC3339Nano, v); err != nil {
-					err = &bridge.Error{Kind: bridge.KindInvalid, Field: name, Message: "is a time such as 2026-01-02T15:04:05Z"}
+					err = &bridge.Error{Kind: bridge.KindInvalid, Field: key, Message: "is a time such as 2026-01-02T15:04:05Z"}
 				}
 			case "limit":
 				if limit, err = strconv.Atoi(v); err != nil || limit < 1 || limit > 1000 {
-					err = &bridge.Error{Kind: bridge.KindInvalid, Field: name, Message: "is a number from 1 to 1000"}
+					err = &bridge.Error{Kind: bridge.KindInvalid, Field: key, Message: "is a number from 1 to 1000"}
 				}
 			default:
-				err = bridge.Errorf(bridge.KindInvalid, "known parameters are state, before and limit")
+				err = bridge.Errorf(bridge.KindInvalid, "known parameters are %s, before and limit", name)
 			}
 			if err != nil {
-				return nil, time.Time{}, 0, err
+				return time.Time{}, 0, err
 			}
 		}
 	}
-	return states, before, limit, nil
+	return before, limit, nil
 }
 
 // showCase answers GET /v1/cases/{id}: the case, its actions and receipts.

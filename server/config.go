@@ -56,6 +56,7 @@ type AppConfig struct {
 type PolicyConfig struct {
 	Deactivate []bridge.Effect `yaml:"deactivate" jsonschema_description:"Effects when a person is made inactive; default: lock and revoke, as far as offered"`
 	Delete     []bridge.Effect `yaml:"delete" jsonschema_description:"Effects when a person is deleted; default: lock and revoke, as far as offered"`
+	Erase      []bridge.Effect `yaml:"erase" jsonschema_description:"Effects when a person is to be forgotten; default: erase, or else anonymise, or else delete, whichever is offered"`
 }
 
 // AppLimitsConfig is [bridge.Limits] in the file.

@@ -55,6 +55,8 @@ func (d *decoder) check(c *Config) {
 		d.warn("keys.file", "is in the data directory: whoever copies that has the keys to it; name a place elsewhere")
 	}
 	d.checkLaws(c)
+	within(d, c.Erasure.After, 0, 10*366*24*time.Hour, "erasure.after")
+	d.oneOf(string(c.Erasure.Approval), []string{"none", "operator", "four_eyes"}, "erasure.approval")
 	d.checkRetained(c)
 	within(d, c.Limits.Body, 1024, 64<<20, "limits.body")
 	within(d, c.Limits.Rate, 0.001, 1e6, "limits.rate")
@@ -178,6 +180,7 @@ func (d *decoder) apps(c *Config) []bridge.App {
 		}
 		d.policy(&a, bridge.Deactivated, app.Policy.Deactivate, join(path, "policy.deactivate"))
 		d.policy(&a, bridge.Removed, app.Policy.Delete, join(path, "policy.delete"))
+		d.policy(&a, bridge.Erased, app.Policy.Erase, join(path, "policy.erase"))
 		apps = append(apps, a)
 	}
 	return apps
@@ -246,6 +249,16 @@ func (d *decoder) policy(a *bridge.App, t bridge.Trigger, wanted []bridge.Effect
 	}
 	if wanted != nil || a.Connector == nil {
 		a.Policy[t] = wanted
+		return
+	}
+	if t == bridge.Erased { // the first that is offered; if none is, each erasure says so
+		for _, e := range []bridge.Effect{bridge.Erase, bridge.Anonymise, bridge.Delete} {
+			if _, offered := a.Connector.Capabilities().Of(e); offered {
+				a.Policy[t] = []bridge.Effect{e}
+				return
+			}
+		}
+		a.Policy[t] = []bridge.Effect{bridge.Erase}
 		return
 	}
 	for _, e := range []bridge.Effect{bridge.Lock, bridge.Revoke} {

@@ -29,7 +29,16 @@ const DefaultLaw = "gdpr"
 
 // ErasureConfig is about people who are to be forgotten.
 type ErasureConfig struct {
-	Law string `yaml:"law" jsonschema:"default=gdpr" jsonschema_description:"Law of requests that name none: gdpr, uk-gdpr, ccpa, virginia, lgpd, pipeda, or one of laws"`
+	Law      string          `yaml:"law" jsonschema:"default=gdpr" jsonschema_description:"Law of requests that name none: gdpr, uk-gdpr, ccpa, virginia, lgpd, pipeda, or one of laws"`
+	OnDelete bool            `yaml:"on_delete" jsonschema_description:"Whoever a source deletes is forgotten too, once their doors are shut"`
+	After    time.Duration   `yaml:"after" jsonschema_description:"How long after that; until then the source may think it over. The law's time begins then"`
+	Approval bridge.Approval `yaml:"approval" jsonschema:"enum=none,enum=operator,enum=four_eyes,default=none" jsonschema_description:"Whose word an erasure needs: nobody's, an operator's, or one by another credential than it was asked for with"`
+}
+
+// Erasing is what the bridge is told of it.
+func (c Config) Erasing() bridge.Erasing {
+	return bridge.Erasing{Laws: c.Lawbook(), Law: cmp.Or(c.Erasure.Law, DefaultLaw), Approval: cmp.Or(c.Erasure.Approval, bridge.NoApproval),
+		OnDelete: c.Erasure.OnDelete, After: c.Erasure.After}
 }
 
 // over is l with what the configuration says instead.
@@ -55,11 +64,6 @@ func put[T any](to *T, from *T) {
 func (c Config) Lawbook() bridge.Lawbook {
 	calendars, _ := c.calendars()
 	return bridge.NewLawbook(c.laws(), calendars, c.Keys.Epoch, c.Keys.Linger())
-}
-
-// Erasing is what this configuration says of erasures.
-func (c Config) Erasing() bridge.Erasing {
-	return bridge.Erasing{Laws: c.Lawbook(), Law: c.Erasure.Law, Approval: bridge.NoApproval}
 }
 
 // laws are the own ones, by name.

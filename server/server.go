@@ -34,6 +34,8 @@ type Reader interface {
 type Options struct {
 	SCIM       http.Handler // sees paths below /scim/v2
 	Operations Operations
+	Erasing    Erasing
+	Holding    Holding
 	Retaining  Retaining
 	Linking    Linking
 	PublicURL  string // where they reach us; "" if nobody knows
@@ -181,6 +183,18 @@ func (s *Server) routes() {
 	guarded.POST("/v1/keys/epoch", s.endEpoch)
 	guarded.POST("/v1/backups", s.backupMade)
 	guarded.POST("/v1/erasures/links", s.makeLink)
+	guarded.GET("/v1/erasures", s.listErasures)
+	guarded.POST("/v1/erasures", s.requestErasure)
+	guarded.GET("/v1/erasures/:id", s.showErasure)
+	guarded.POST("/v1/erasures/:id/verify", s.aboutErasure(s.Erasing.VerifyErasure))
+	guarded.POST("/v1/erasures/:id/approve", s.aboutErasure(s.Erasing.ApproveErasure))
+	guarded.POST("/v1/erasures/:id/refuse", s.wordErasure("reason", s.Erasing.RefuseErasure))
+	guarded.POST("/v1/erasures/:id/acknowledge", s.wordErasure("app", s.Erasing.AcknowledgeErasure))
+	guarded.POST("/v1/erasures/:id/extend", s.aboutErasure(s.Erasing.ExtendErasure))
+	guarded.GET("/v1/holds", s.listHolds)
+	guarded.POST("/v1/holds", s.placeHold)
+	guarded.POST("/v1/holds/:id/lift", s.liftHold)
+	guarded.POST("/v1/holds/:id/review", s.reviewHold)
 	guarded.GET("/v1/retained", s.listRetained)
 	guarded.POST("/v1/retained", s.askRetained)
 	guarded.POST("/v1/retained/lookup", s.lookUpRetained)

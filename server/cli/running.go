@@ -73,7 +73,8 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	if r.notary, err = newNotary(r.store, r.store.LogKey(), config.Log, metrics, log); err != nil {
 		return nil, err
 	}
-	r.bridge = bridge.New(bridge.Options{Store: r.store, Queues: r.store, Observer: metrics, Logger: log})
+	r.bridge = bridge.New(bridge.Options{Store: r.store, Queues: r.store, Observer: metrics, Logger: log,
+		Sound: r.notary.Sound, Sign: r.notary.Sign})
 	if r.export, err = newExporter(r.store, config.Exports, metrics, log); err != nil {
 		return nil, err
 	}
@@ -86,6 +87,8 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	r.front = server.New(server.Options{
 		SCIM:       r.scim(metrics),
 		Operations: r.bridge,
+		Erasing:    r.bridge,
+		Holding:    r.bridge,
 		Retaining:  r.bridge,
 		Linking:    r.bridge,
 		PublicURL:  config.PublicURL,
