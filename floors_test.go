@@ -30,6 +30,8 @@ var floors = map[string]int{
 
 	"server":         3,
 	"server/console": 3,
+	"server/page":    3,
+	"server/siem":    3,
 	"server/anchor":  3,
 	"server/witness": 3,
 
@@ -57,7 +59,9 @@ var floors = map[string]int{
 var level = [][2]string{
 	{".", "server/cli"},
 	{"server", "server/console"},
+	{"server", "server/page"},
 	{"server", "server/anchor"},
+	{"server", "server/siem"},
 	{"bridge/connector/*", "bridge/connector/internal/*"},
 	// A suite may know the package that it tests, or tests against.
 	{"bridge/connector/connectortest", "bridge/connector/sandbox"},

@@ -84,3 +84,18 @@ func TestSpanText(t *testing.T) {
 		}
 	}
 }
+
+func FuzzSpanText(f *testing.F) {
+	for _, text := range []string{"1 calendar_month", "45 calendar_days", "10 business_days", "+3 calendar_day", "1 week", ""} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var s, again Span
+		if s.UnmarshalText([]byte(text)) != nil {
+			return
+		}
+		if err := again.UnmarshalText([]byte(s.String())); err != nil || again != s || s.N < 1 {
+			t.Errorf("%q is %s, and that %s: %v", text, s, again, err)
+		}
+	})
+}

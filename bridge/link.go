@@ -13,6 +13,7 @@ type Link struct {
 	Hash    [32]byte // SHA-256 of the secret
 	Handle  Handle   // of the person
 	Law     string   // name of the law under which they ask
+	By      string   // id of the credential by which it was made, whose owner could use it too
 	Made    time.Time
 	Expires time.Time
 	Used    time.Time // zero while it is good
@@ -30,12 +31,13 @@ type LinksTx interface {
 // MakeLink makes a link out of a secret for a person, by id or by a case. Only an
 // operator may. KindNotFound if there is no such person.
 func (b *Bridge) MakeLink(ctx context.Context, person, caseID, law, secret string, good time.Duration) (Link, error) {
-	if _, err := operator(ctx); err != nil {
+	by, err := operator(ctx)
+	if err != nil {
 		return Link{}, err
 	}
 	now := b.time()
-	l := Link{Hash: sha256.Sum256([]byte(secret)), Law: law, Made: now, Expires: now.Add(good)}
-	err := b.store.Update(ctx, func(tx Tx) (err error) {
+	l := Link{Hash: sha256.Sum256([]byte(secret)), Law: law, By: by.Token, Made: now, Expires: now.Add(good)}
+	err = b.store.Update(ctx, func(tx Tx) (err error) {
 		if l.Handle, err = handleOf(tx, person, caseID); err != nil {
 			return err
 		}
@@ -44,15 +46,34 @@ func (b *Bridge) MakeLink(ctx context.Context, person, caseID, law, secret strin
 	return l, err
 }
 
-// FollowLink uses a link up, and hands it to receive in the same transaction.
-// KindNotFound if the link is not good, whatever the reason.
-func (b *Bridge) FollowLink(ctx context.Context, secret string, receive func(Tx, Link, time.Time) error) error {
-	now := b.time()
-	return b.store.Update(ctx, func(tx Tx) error {
+// EraseByLink uses a link up, and receives the erasure that its person asks for:
+// having the link proves who they are. Whoever is being forgotten already has
+// nothing more to ask for. KindNotFound if the link is not good, whatever the reason.
+func (b *Bridge) EraseByLink(ctx context.Context, secret string) error {
+	c, now := *b.erasing.Load(), b.time()
+	err := b.store.Update(ctx, func(tx Tx) error {
 		l, err := tx.UseLink(sha256.Sum256([]byte(secret)), now)
 		if err != nil {
 			return err
 		}
-		return receive(tx, l, now)
+		e, err := c.received(now, now, l.Law, Caller{Operator: "link", Token: l.By}, ByLink)
+		if err != nil {
+			return err
+		}
+		e.Handle, e.Stage = l.Handle, StageReceived
+		if err := whose(tx, &e); err != nil {
+			return err
+		}
+		if err := receive(tx, e); IsKind(err, KindConflict) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		e.Stage = StageVerified
+		return putErasure(tx, e, now, ErasureVerified, said(e.By))
 	})
+	if err == nil {
+		b.wakeErasures()
+	}
+	return err
 }

@@ -1,7 +1,6 @@
 package bridge_test
 
 import (
-	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,49 +11,67 @@ import (
 	"github.com/exeunt/exeunt/bridge"
 )
 
-// A link is good once and for a time; and nothing of it is used up if what it is
-// for did not come about.
+// erasures returns what was asked for about somebody.
+func (d *desk) erasures(h bridge.Handle) (list []bridge.Erasure) {
+	d.Helper()
+	if err := d.store.View(d.Context(), func(tx bridge.Tx) (err error) {
+		list, err = tx.ErasuresOf(h)
+		return err
+	}); err != nil {
+		d.Fatal(err)
+	}
+	return list
+}
+
+// A link is good once and for a time; whoever comes by it is the person; and
+// nothing of it is used up if their request could not be received.
 func TestLink(t *testing.T) {
 	const week = 7 * 24 * time.Hour
 	atDesk(t, func(d *desk) {
+		erasing := bridge.Erasing{Laws: bridge.NewLawbook(nil, nil, week, 0), Law: "gdpr", Approval: bridge.FourEyes}
+		d.SetErasing(erasing)
 		p := d.person()
-		var got []bridge.Link
-		receive := func(_ bridge.Tx, l bridge.Link, _ time.Time) error { got = append(got, l); return nil }
-		made, err := d.MakeLink(operator(), p.ID, "", "gdpr", "secret", week)
-		if err != nil || made.Handle != p.Handle || !made.Expires.Equal(d.now.Add(week)) {
-			t.Fatalf("%+v, %v", made, err)
+		link := func(secret string, good time.Duration) {
+			t.Helper()
+			l, err := d.MakeLink(operator(), p.ID, "", "ccpa", secret, good)
+			if err != nil || l.Handle != p.Handle || !l.Expires.Equal(d.now.Add(good)) {
+				t.Fatalf("%+v, %v", l, err)
+			}
 		}
-		if err := d.FollowLink(d.Context(), "Secret", receive); !bridge.IsKind(err, bridge.KindNotFound) {
+		link("secret", week)
+		link("late", time.Hour)
+		if err := d.EraseByLink(d.Context(), "Secret"); !bridge.IsKind(err, bridge.KindNotFound) {
 			t.Error("another secret", err)
 		}
-		lost := errors.New("lost")
-		if err := d.FollowLink(d.Context(), "secret", func(bridge.Tx, bridge.Link, time.Time) error { return lost }); !errors.Is(err, lost) {
-			t.Error(err)
+		d.SetErasing(bridge.Erasing{Laws: bridge.NewLawbook(nil, nil, 6*week, 0), Law: "gdpr"}) // it cannot be received
+		if err := d.EraseByLink(d.Context(), "secret"); err == nil || bridge.IsKind(err, bridge.KindNotFound) || len(d.erasures(p.Handle)) != 0 {
+			t.Error("received under a law that cannot be kept", err)
 		}
-		if err := d.FollowLink(d.Context(), "secret", receive); err != nil || len(got) != 1 || got[0].Handle != p.Handle || got[0].Law != "gdpr" || !got[0].Used.Equal(d.now) {
-			t.Errorf("%+v, %v", got, err)
+		d.SetErasing(erasing)
+		if err := d.EraseByLink(d.Context(), "secret"); err != nil {
+			t.Fatal(err)
 		}
-		if err := d.FollowLink(d.Context(), "secret", receive); !bridge.IsKind(err, bridge.KindNotFound) || len(got) != 1 {
+		list := d.erasures(p.Handle)
+		if len(list) != 1 || list[0].Stage != bridge.StageVerified || list[0].Origin != bridge.ByLink || list[0].Rule != "ccpa/1" || !list[0].Received.Equal(d.now) {
+			t.Fatalf("%+v", list)
+		}
+		if _, err := d.ApproveErasure(operator(), list[0].ID); !bridge.IsKind(err, bridge.KindDenied) {
+			t.Error("who made the link approves what came by it", err)
+		}
+		if err := d.EraseByLink(d.Context(), "secret"); !bridge.IsKind(err, bridge.KindNotFound) {
 			t.Error("used twice", err)
 		}
-
-		late, err := d.MakeLink(operator(), p.ID, "", "gdpr", "late", time.Hour)
-		if err != nil {
-			t.Fatal(err)
-		}
-		d.now = late.Expires
-		if err := d.FollowLink(d.Context(), "late", receive); !bridge.IsKind(err, bridge.KindNotFound) || len(got) != 1 {
-			t.Error("used after its time", err)
+		link("again", week)
+		if err := d.EraseByLink(d.Context(), "again"); err != nil || len(d.erasures(p.Handle)) != 1 {
+			t.Error("who is being forgotten asks once more", err)
 		}
 
-		if _, err := d.MakeLink(operator(), p.ID, "", "gdpr", "many", week); err != nil {
-			t.Fatal(err)
-		}
+		link("many", week)
 		var won atomic.Int32
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() {
-				if d.FollowLink(d.Context(), "many", func(bridge.Tx, bridge.Link, time.Time) error { return nil }) == nil {
+				if d.EraseByLink(d.Context(), "many") == nil {
 					won.Add(1)
 				}
 			})
@@ -62,12 +79,13 @@ func TestLink(t *testing.T) {
 		if wg.Wait(); won.Load() != 1 {
 			t.Errorf("%d of 8 came in", won.Load())
 		}
-
-		if _, err := d.MakeLink(operator(), p.ID, "", "gdpr", "gone", week); err != nil {
-			t.Fatal(err)
+		link("gone", week)
+		d.now = d.now.Add(time.Hour)
+		if err := d.EraseByLink(d.Context(), "late"); !bridge.IsKind(err, bridge.KindNotFound) {
+			t.Error("used after its time", err)
 		}
 		d.forget(p)
-		if err := d.FollowLink(d.Context(), "gone", receive); !bridge.IsKind(err, bridge.KindNotFound) {
+		if err := d.EraseByLink(d.Context(), "gone"); !bridge.IsKind(err, bridge.KindNotFound) {
 			t.Error("a link of somebody who was forgotten", err)
 		}
 		if _, err := d.MakeLink(operator(), uuid.NewString(), "", "gdpr", "x", week); !bridge.IsKind(err, bridge.KindNotFound) {

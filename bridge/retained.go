@@ -15,6 +15,7 @@ type Retention struct {
 	Basis    string    // why that is lawful
 	Document string    // where that is written down
 	Approver string    // who approved it
+	By       string    // id of the credential by which it was asked for
 	Expires  time.Time // when the hash is destroyed
 }
 
@@ -67,9 +68,11 @@ func (r Retention) Check(now time.Time, longest time.Duration) error {
 // again after they were forgotten. Only an operator may. KindNotFound if there is
 // no such person, or they were forgotten already.
 func (b *Bridge) AskRetained(ctx context.Context, person, caseID string, r Retention) error {
-	if _, err := operator(ctx); err != nil {
+	by, err := operator(ctx)
+	if err != nil {
 		return err
 	}
+	r.By = by.Token
 	return b.store.Update(ctx, func(tx Tx) error {
 		h, err := handleOf(tx, person, caseID)
 		if err != nil {
@@ -112,7 +115,7 @@ func retain(tx Tx, now time.Time, erasure string, h Handle, who Identifiers) (id
 			if err := tx.PutRetained(one, text); err != nil {
 				return nil, err
 			}
-			facts := Facts{Operator: "engine", Erasure: erasure, Retain: one.ID, Due: r.Expires.Format(time.RFC3339)}
+			facts := Facts{Operator: "engine", Token: r.By, Erasure: erasure, Retain: one.ID, Due: r.Expires.Format(time.RFC3339)}
 			if err := tx.Append(newEvent(now, RetainedKept, facts)); err != nil {
 				return nil, err
 			}

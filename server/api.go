@@ -212,6 +212,25 @@ func (s *Server) endEpoch(c echo.Context) error {
 	return c.JSON(http.StatusOK, map[string]int64{"epoch": number})
 }
 
+// replay answers POST /v1/exports/{name}/replay with {"from": 0}: the export
+// begins again at that position.
+func (s *Server) replay(c echo.Context) error {
+	name := c.Param("name")
+	var body struct {
+		From *int64 `json:"from"`
+	}
+	if !readJSON(c, &body) || body.From == nil {
+		return bridge.Errorf(bridge.KindInvalid, `the body must be {"from": position}`)
+	}
+	if len(name) > 48 || !namePattern.MatchString(name) {
+		return bridge.Errorf(bridge.KindNotFound, "there is no such export")
+	}
+	if err := s.Replay(c.Request().Context(), name, *body.From); err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
+}
+
 // readJSON reads a small body strictly.
 func readJSON(c echo.Context, into any) bool {
 	decoder := json.NewDecoder(http.MaxBytesReader(c.Response(), c.Request().Body, 4096))

@@ -11,6 +11,7 @@ import (
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/bridge/connector"
 	"github.com/exeunt/exeunt/server/anchor"
+	"github.com/exeunt/exeunt/server/siem"
 	"github.com/exeunt/exeunt/store"
 	"github.com/exeunt/exeunt/store/ledger"
 )
@@ -37,6 +38,7 @@ type Config struct {
 	Apps       map[string]AppConfig      `yaml:"apps" jsonschema_description:"Applications whose doors are shut, by name"`
 	SLA        time.Duration             `yaml:"sla" jsonschema_description:"By when every app is to be shut after somebody left, such as 24h; certificates and surveys are held against it"`
 	Limits     LimitsConfig              `yaml:"limits" jsonschema_description:"What one source may ask of us"`
+	Exports    map[string]siem.Config    `yaml:"exports" jsonschema_description:"Places that get each event of the log, such as a SIEM, by name"`
 	Log        LogConfig                 `yaml:"log" jsonschema_description:"Where and how much is written"`
 }
 
@@ -137,6 +139,10 @@ func ParseConfig(file string, data []byte, getenv func(string) string) (Config, 
 	c.Data = beside(file, c.Data)
 	if c.Keys.File != "" {
 		c.Keys.File = beside(file, c.Keys.File)
+	}
+	for name, e := range c.Exports {
+		e.Root(filepath.Dir(file))
+		c.Exports[name] = e
 	}
 	c.Log.place(file)
 	return c, apps, d.warnings, nil

@@ -17,6 +17,7 @@ import (
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/bridge/connector"
 	"github.com/exeunt/exeunt/scim"
+	"github.com/exeunt/exeunt/server/siem"
 )
 
 var namePattern = regexp.MustCompile(`^[a-z0-9]+([_-][a-z0-9]+)*$`)
@@ -40,6 +41,7 @@ func (d *decoder) check(c *Config) {
 	d.oneOf(c.Log.Level, levels, "log.level")
 	within(d, c.SLA, time.Second, 365*24*time.Hour, "sla")
 	d.checkLog(c.Log)
+	d.checkExports(c.Exports)
 	within(d, c.Keys.Epoch, time.Second, 366*24*time.Hour, "keys.epoch")
 	within(d, c.Keys.KeeperWait, 0, 366*24*time.Hour, "keys.keeper_wait")
 	within(d, c.Keys.CopiesKept, 0, 366*24*time.Hour, "keys.copies_kept")
@@ -56,6 +58,19 @@ func (d *decoder) check(c *Config) {
 	within(d, c.Limits.Queue, 1, 1e5, "limits.queue")
 }
 
+// checkExports notes what is wrong with where events go.
+func (d *decoder) checkExports(exports map[string]siem.Config) {
+	for _, name := range slices.Sorted(maps.Keys(exports)) {
+		path := join("exports", name)
+		d.checkName(name, path)
+		for _, e := range exports[name].Validate() {
+			if at := join(path, e.Field); !d.failed(at) {
+				d.add(at, "%s", e.Message)
+			}
+		}
+	}
+}
+
 // checkLog notes what is wrong with where checkpoints go, before paths were
 // made to count from the file.
 func (d *decoder) checkLog(l LogConfig) {
@@ -65,7 +80,7 @@ func (d *decoder) checkLog(l LogConfig) {
 		path := join("log.anchors", name)
 		d.checkName(name, path)
 		for _, e := range l.Anchors[name].Validate() {
-			if at := join(path, e.Field); !d.failed(at) {
+			if at := strings.TrimSuffix(join(path, e.Field), "."); !d.failed(at) {
 				d.add(at, "%s", e.Message)
 			}
 		}

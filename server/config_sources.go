@@ -44,7 +44,8 @@ func tokenName(source string, i int) string { return source + "." + strconv.Itoa
 // Settings is the part of the configuration that may change while the server runs.
 func (c Config) Settings() Settings {
 	s := Settings{Limit: c.Limits, Knows: slices.Sorted(maps.Keys(c.Sources)), Sources: c.Sources, Proxies: c.Proxies,
-		ProxyCert: c.ProxyCert, TLS: c.TLS, SLA: c.SLA, Retained: c.Retained, Keys: []Key{KeyOf("admin", "", c.AdminToken)}}
+		ProxyCert: c.ProxyCert, TLS: c.TLS, SLA: c.SLA, Retained: c.Retained, Laws: c.Lawbook(), Law: c.Erasure.Law,
+		Keys: []Key{KeyOf("admin", "", c.AdminToken)}}
 	for _, name := range slices.Sorted(maps.Keys(c.Auditors)) {
 		s.Keys = append(s.Keys, AuditorKey(name, c.Auditors[name]))
 	}

@@ -76,6 +76,12 @@ func TestFullConfiguration(t *testing.T) {
 	if want := (LimitsConfig{Body: 262144, Rate: 50, Burst: 100, Queue: 64}); config.Limits != want {
 		t.Errorf("limits: %+v", config.Limits)
 	}
+	if a := config.Log.Anchors; len(a) != 3 || a["worm"].Folder != filepath.Join("../testdata/config/good", "worm") || a["siem"].CAFile != filepath.Join("../testdata/config/good", "siem.pem") {
+		t.Errorf("anchors: %+v", a)
+	}
+	if p, err := config.Log.ReadPolicy(); err != nil || len(p.Witnesses) != 1 || !p.Needed() {
+		t.Errorf("policy: %+v, %v", p, err)
+	}
 	if len(apps) != 2 || apps[0].Name != "hooks" || apps[1].Name != "wiki" {
 		t.Fatalf("apps: %+v", apps)
 	}

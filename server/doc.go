@@ -14,8 +14,10 @@
 //	room.go                  how long bodies may be, and how much memory all of them take
 //	api.go                   /v1: cases, retry, restore, checkpoint
 //	api_evidence.go          certificates, and all departures of a period
+//	api_links.go             /v1/erasures/links, and /erase, where a person asks to be forgotten
 //	api_log.go               /v1/log: proofs, tiles, events, for auditors
 //	api_retained.go          /v1/retained, and the purposes of it
+//	api_backup.go            /v1/backups: the log is told of one
 //	api_tokens.go            /v1/tokens: issue, list, revoke
 //	health.go                /healthz and /readyz
 //	metrics.go               /metrics, and Metrics, which watches departures for it

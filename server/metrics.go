@@ -37,6 +37,9 @@ type Metrics struct {
 	anchored *prometheus.CounterVec
 	behind   *prometheus.GaugeVec
 	sound    prometheus.Gauge
+	exported *prometheus.CounterVec
+	lacks    *prometheus.GaugeVec
+	lag      *prometheus.GaugeVec
 }
 
 // NewMetrics returns metrics of their own registry.
@@ -72,7 +75,12 @@ func NewMetrics() *Metrics {
 		Help: "For how long a place outside lacks a checkpoint; 0: it has the newest."}, []string{"place"})
 	m.sound = prometheus.NewGauge(prometheus.GaugeOpts{Name: "exeunt_log_sound",
 		Help: "1 if the log is what it was when it was signed, as far as is known; 0 if it was refused a signature."})
-	m.registry.MustRegister(m.anchored, m.behind, m.sound, m.requests, m.duration, m.refused, m.slowed, m.fetches, m.shed, m.dialects, m.panics, m.attempts, m.calls,
+	m.exported = counter("exported_events_total", "Events brought to an export's receiver, by outcome.", "export", "outcome")
+	m.lacks = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "exeunt_export_behind_events",
+		Help: "Sealed events that an export's receiver has not taken yet."}, []string{"export"})
+	m.lag = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "exeunt_export_behind_seconds",
+		Help: "How old the oldest event is that an export's receiver has not taken yet; 0: it has all."}, []string{"export"})
+	m.registry.MustRegister(m.exported, m.lacks, m.lag, m.anchored, m.behind, m.sound, m.requests, m.duration, m.refused, m.slowed, m.fetches, m.shed, m.dialects, m.panics, m.attempts, m.calls,
 		m.settled, m.cases, m.shut, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -196,6 +204,17 @@ func (m *Metrics) Anchored(place, outcome string) { m.anchored.WithLabelValues(p
 // Behind is told for how long a place outside lacks a checkpoint.
 func (m *Metrics) Behind(place string, d time.Duration) {
 	m.behind.WithLabelValues(place).Set(d.Seconds())
+}
+
+// Exported is told how many events were taken, refused, or not brought away.
+func (m *Metrics) Exported(export, outcome string, n int) {
+	m.exported.WithLabelValues(export, outcome).Add(float64(n))
+}
+
+// Lag is told how many events an export's receiver lacks, and how old the oldest is.
+func (m *Metrics) Lag(export string, events int64, age time.Duration) {
+	m.lacks.WithLabelValues(export).Set(float64(events))
+	m.lag.WithLabelValues(export).Set(age.Seconds())
 }
 
 // LogSound is told whether the log was signed when that was last tried.

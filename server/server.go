@@ -13,6 +13,7 @@ import (
 
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/scim"
+	"github.com/exeunt/exeunt/server/page"
 )
 
 // Operations is what an operator may ask of the bridge; *bridge.Bridge has it.
@@ -36,6 +37,8 @@ type Options struct {
 	Erasing    Erasing
 	Holding    Holding
 	Retaining  Retaining
+	Linking    Linking
+	PublicURL  string // where they reach us; "" if nobody knows
 	Store      Reader
 	Tokens     Tokens
 	Uses       Uses
@@ -48,6 +51,10 @@ type Options struct {
 	LogKey   string // the log's public key
 	Log      Log
 	Evidence Evidence
+	// Note appends an event to the log.
+	Note func(context.Context, bridge.Event) error
+	// Replay has an export begin again at a position of the log.
+	Replay func(ctx context.Context, export string, from int64) error
 	// EndEpoch ends the current key epoch, and returns the number of the new one.
 	EndEpoch func(context.Context) (int64, error)
 	Ready    []Readiness
@@ -70,7 +77,9 @@ type Settings struct {
 	TLS       TLSConfig                 // of the listener
 	Limit     LimitsConfig              // all fields set
 	Retained  map[string]RetainedConfig // purposes
-	SLA       time.Duration             // by when every app is to be shut; 0: not measured
+	Laws      bridge.Lawbook
+	Law       string        // of requests that name none
+	SLA       time.Duration // by when every app is to be shut; 0: not measured
 }
 
 // Server answers everything that comes in.
@@ -81,6 +90,7 @@ type Server struct {
 	warns     *rate.Limiter // log lines about refused credentials
 	offenders offenders
 	lookups   *rate.Limiter
+	pages     *page.Pages
 }
 
 // state is one set of settings and what was made of it.
@@ -105,7 +115,7 @@ func New(o Options, s Settings) *Server {
 	if o.GiveUp == 0 {
 		o.GiveUp = writeTimeout - 5*time.Second
 	}
-	srv := &Server{Options: o, warns: rate.NewLimiter(5, 20), lookups: lookups()}
+	srv := &Server{Options: o, warns: rate.NewLimiter(5, 20), lookups: lookups(), pages: page.New()}
 	srv.Apply(s)
 	srv.routes()
 	return srv
@@ -142,6 +152,9 @@ func (s *Server) routes() {
 	e.Match(looks, "/healthz", s.healthz)
 	e.Match(looks, "/readyz", s.readyz)
 	e.Match(looks, "/metrics", echo.WrapHandler(s.Metrics.handler()))
+
+	e.Match(looks, erasePath, s.askErase)
+	e.POST(erasePath, s.erase)
 
 	people := echo.WrapHandler(http.StripPrefix(scim.Mount, s.SCIM))
 	door := []echo.MiddlewareFunc{s.timed, s.source, s.paced, s.sized, s.placed}
@@ -180,10 +193,13 @@ func (s *Server) routes() {
 	guarded.POST("/v1/holds", s.placeHold)
 	guarded.POST("/v1/holds/:id/lift", s.liftHold)
 	guarded.POST("/v1/holds/:id/review", s.reviewHold)
+	guarded.POST("/v1/backups", s.backupMade)
+	guarded.POST("/v1/erasures/links", s.makeLink)
 	guarded.GET("/v1/retained", s.listRetained)
 	guarded.POST("/v1/retained", s.askRetained)
 	guarded.POST("/v1/retained/lookup", s.lookUpRetained)
 	guarded.DELETE("/v1/retained/:id", s.destroyRetained)
+	guarded.POST("/v1/exports/:name/replay", s.replay)
 	guarded.GET("/v1/tokens", s.listTokens)
 	guarded.POST("/v1/tokens", s.issueToken)
 	guarded.DELETE("/v1/tokens/:id", s.revokeToken)

@@ -326,7 +326,7 @@ func TestPanicsAndInternalErrorsStayInside(t *testing.T) {
 		t.Errorf("internal error: %d %s", res.StatusCode, body)
 	}
 	res, body = f.ask(t, "GET", "/readyz", "")
-	if res.StatusCode != 503 || !strings.Contains(body, `"store":"failed"`) || !strings.Contains(body, `"log":"ok"`) || strings.Contains(body, "down") {
+	if res.StatusCode != 503 || !strings.Contains(body, `"store":"failed"`) || !strings.Contains(body, `"log":"ok"`) || !strings.Contains(body, `"anchors":"late"`) || strings.Contains(body, "down") || strings.Contains(body, "behind") {
 		t.Errorf("not ready: %d %s", res.StatusCode, body)
 	}
 	if res, _ := f.ask(t, "GET", "/healthz", ""); res.StatusCode != 200 {

@@ -35,12 +35,18 @@
 //	erasures.go    requests to forget somebody
 //	holds.go       legal holds
 //
+//	backup.go      backups, written and restored
+//	refill.go      a log that was set back, filled up from an export
+//	origin.go      or ended, and begun anew
+//	maintain.go    triggers taken away and put back, for what operators ask for
+//
 //	log.go         events, appended
 //	seal.go        pending events get their place in the tree
 //	checkpoint.go  the tree's size and root, signed
 //	evidence.go    certificates and surveys read out of the log
 //	anchors.go     what is kept of it elsewhere, and witnesses' signatures
 //	proofs.go      proofs and tiles, for auditors
+//	exports.go     how far its exports have come
 //	verify.go      the log read back and recomputed
 //
 // Our own tables are the truth; River's can be rebuilt from them. Times are

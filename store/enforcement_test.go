@@ -6,8 +6,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mattn/go-sqlite3"
+
+	"github.com/exeunt/exeunt/bridge"
 )
 
 // TestEnforcement is the table of what SQLite by itself refuses, and what only we
@@ -158,4 +161,47 @@ func TestSignatureIsLost(t *testing.T) {
 	if report, err := s.VerifyLog(t.Context(), VerifyOptions{Held: lost}); err != nil || report.Anchored != 3 {
 		t.Errorf("%+v, %v", report, err)
 	}
+}
+
+func TestSignDue(t *testing.T) {
+	for _, c := range []struct {
+		unsigned int
+		since    time.Duration
+		want     bool
+	}{
+		{0, time.Hour, false}, {1, signEvery - 1, false}, {1, signEvery, true}, {signAfter - 1, 0, false}, {signAfter, 0, true},
+	} {
+		if got := signDue(c.unsigned, c.since); got != c.want {
+			t.Errorf("%d after %s: %v", c.unsigned, c.since, got)
+		}
+	}
+}
+
+// Events are sealed and signed without anybody asking; but not while those who hold
+// checkpoints elsewhere were not asked.
+func TestSignsByItself(t *testing.T) {
+	s := openTest(t, t.TempDir())
+	s.Doubt(ErrUnasked)
+	if err := s.Update(t.Context(), func(tx bridge.Tx) error {
+		return tx.Append(bridge.NewEvent(time.Now(), bridge.ConfigLoaded, bridge.Facts{}))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	until := func(what string, done func() bool) {
+		t.Helper()
+		for end := time.Now().Add(30 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("not %s", what)
+			}
+		}
+	}
+	until("sealed", func() bool { st, err := s.Stats(t.Context()); return err == nil && st.Size == 1 })
+	// The turn that sealed it would have signed it too; one more turn, to be sure.
+	last := time.Now()
+	until("a turn later", func() bool { return time.Since(last) > sealEvery+sealEvery/2 })
+	if note, err := s.LastCheckpoint(t.Context()); err != nil || note != nil {
+		t.Errorf("signed while in doubt: %q, %v", note, err)
+	}
+	s.Doubt(nil)
+	until("signed", func() bool { note, err := s.LastCheckpoint(t.Context()); return err == nil && note != nil })
 }

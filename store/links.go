@@ -11,8 +11,8 @@ func (t *tx) PutLink(l bridge.Link) error {
 	if _, err := t.do(`DELETE FROM links WHERE expires <= $1`, micros(l.Made)); err != nil {
 		return err
 	}
-	_, err := t.do(`INSERT INTO links (hash, handle, law, made, expires, used) VALUES ($1, $2, $3, $4, $5, 0)`,
-		l.Hash[:], l.Handle[:], l.Law, micros(l.Made), micros(l.Expires))
+	_, err := t.do(`INSERT INTO links (hash, handle, law, made_by, made, expires, used) VALUES ($1, $2, $3, $4, $5, $6, 0)`,
+		l.Hash[:], l.Handle[:], l.Law, l.By, micros(l.Made), micros(l.Expires))
 	return err
 }
 
@@ -30,7 +30,7 @@ func (t *tx) UseLink(hash [32]byte, now time.Time) (bridge.Link, error) {
 		handle        []byte
 		made, expires int64
 	)
-	err = t.get("link", `SELECT handle, law, made, expires FROM links WHERE hash = $1`, []any{hash[:]}, &handle, &l.Law, &made, &expires)
+	err = t.get("link", `SELECT handle, law, made_by, made, expires FROM links WHERE hash = $1`, []any{hash[:]}, &handle, &l.Law, &l.By, &made, &expires)
 	copy(l.Handle[:], handle)
 	l.Made, l.Expires = fromMicros(made), fromMicros(expires)
 	return l, err

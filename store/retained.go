@@ -14,12 +14,13 @@ type reason struct {
 	Basis    string `json:"basis"`
 	Document string `json:"document"`
 	Approver string `json:"approver"`
+	By       string `json:"by"`
 }
 
-func reasonOf(r bridge.Retention) reason { return reason{r.Basis, r.Document, r.Approver} }
+func reasonOf(r bridge.Retention) reason { return reason{r.Basis, r.Document, r.Approver, r.By} }
 
 func (why reason) retention(purpose string, expires int64) bridge.Retention {
-	return bridge.Retention{Purpose: purpose, Basis: why.Basis, Document: why.Document, Approver: why.Approver, Expires: fromMicros(expires)}
+	return bridge.Retention{Purpose: purpose, Basis: why.Basis, Document: why.Document, Approver: why.Approver, By: why.By, Expires: fromMicros(expires)}
 }
 
 // PutRetention keeps what is asked for; see [bridge.RetentionsTx].

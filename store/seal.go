@@ -28,6 +28,7 @@ func (s *Store) keepLog() {
 	defer tick.Stop()
 	var signed time.Time // the first events are signed at once
 	unsigned, looked := 0, time.Now()
+	said := ErrUnasked.Error() // why the log was refused a signature, as was last said
 	for {
 		select {
 		case <-s.background.stop:
@@ -43,11 +44,25 @@ func (s *Store) keepLog() {
 			}
 			unsigned += n
 		}
-		if unsigned >= signAfter || unsigned > 0 && time.Since(signed) >= signEvery {
+		if signDue(unsigned, time.Since(signed)) {
 			signed, unsigned = time.Now(), 0
-			s.sign(ctx)
+			switch err := s.sign(ctx); {
+			case err == nil:
+				said = ""
+			case err.Error() == said: // every few seconds
+				unsigned = 1
+			default:
+				said, unsigned = err.Error(), 1
+				s.log.Error().Err(err).Msg("the log was refused a signature")
+			}
 		}
 	}
+}
+
+// signDue says whether so many events that are not signed, so long after the last
+// signature, are to be signed now.
+func signDue(unsigned int, since time.Duration) bool {
+	return unsigned >= signAfter || unsigned > 0 && since >= signEvery
 }
 
 func (s *Store) sealAndSign(ctx context.Context) {
@@ -55,16 +70,17 @@ func (s *Store) sealAndSign(ctx context.Context) {
 		s.log.Error().Err(err).Msg("events could not be sealed into the log")
 		return
 	}
-	s.sign(ctx)
-}
-
-func (s *Store) sign(ctx context.Context) {
-	if s.opts.LogKey == nil {
-		return
-	}
-	if _, err := s.Checkpoint(ctx); err != nil && !errors.Is(err, ErrUnasked) {
+	if err := s.sign(ctx); err != nil && !errors.Is(err, ErrUnasked) {
 		s.log.Error().Err(err).Msg("the log was refused a signature")
 	}
+}
+
+func (s *Store) sign(ctx context.Context) error {
+	if s.opts.LogKey == nil {
+		return nil
+	}
+	_, err := s.Checkpoint(ctx)
+	return err
 }
 
 // Seal gives every pending event its place in the log's tree, and returns how

@@ -21,13 +21,18 @@ func wrappedOf(table string) string {
 	return "handle, (SELECT wrapped FROM subject_keys k WHERE k.handle = " + table + ".handle)"
 }
 
+// keyFile is where the keys are; "" if that was not said.
+func (o Options) keyFile() string {
+	if o.KeyFile == "" && o.Dir != "" {
+		return o.Dir + ".keys"
+	}
+	return o.KeyFile
+}
+
 // openKeys opens the key file, and sees to it that it is this database's. A new
 // database gets a new one.
 func (s *Store) openKeys(ctx context.Context) (err error) {
-	path := s.opts.KeyFile
-	if path == "" && s.opts.Dir != "" {
-		path = s.opts.Dir + ".keys"
-	}
+	path := s.opts.keyFile()
 	if path == "" {
 		return errors.New("a key file must be named: what is kept of people is sealed with keys that stand elsewhere")
 	}

@@ -96,17 +96,14 @@ func New(o Options) *Keeper {
 
 // Ask compares the log with what the places hold, and brings them what they lack:
 // all at once, and for five seconds at most. It comes before the first signature,
-// and after one that was asked for. Whoever does not answer is asked later.
+// and after one that was asked for. Whoever does not answer, or failed a short
+// while ago, is asked later.
 func (k *Keeper) Ask(ctx context.Context) {
 	limited, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
 	var wg sync.WaitGroup
 	for _, d := range k.deliveries {
-		wg.Go(func() {
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			k.deliver(limited, d)
-		})
+		wg.Go(func() { k.deliver(limited, d) })
 	}
 	wg.Wait()
 	k.judge(ctx)
@@ -125,7 +122,8 @@ func (k *Keeper) Run(ctx context.Context) error {
 				case <-ctx.Done():
 					return
 				case <-tick.C:
-					k.step(ctx, d)
+					k.deliver(ctx, d)
+					k.judge(ctx)
 				}
 			}
 		})
@@ -134,19 +132,16 @@ func (k *Keeper) Run(ctx context.Context) error {
 	return nil
 }
 
-// step delivers, unless the place failed a short while ago.
-func (k *Keeper) step(ctx context.Context, d *delivery) {
-	d.mu.Lock()
-	if !k.Now().Before(d.next) {
-		k.deliver(ctx, d)
-	}
-	d.mu.Unlock()
-	k.judge(ctx)
-}
-
 // deliver brings the newest checkpoint to a place that lacks it, or was not asked
-// by this process yet. d is locked.
+// by this process yet; unless it failed a short while ago.
 func (k *Keeper) deliver(ctx context.Context, d *delivery) {
+	if !d.mu.TryLock() {
+		return // it is being asked right now
+	}
+	defer d.mu.Unlock()
+	if k.Now().Before(d.next) {
+		return
+	}
 	note, err := k.Store.LastCheckpoint(ctx)
 	if err != nil {
 		return // the store says so itself
@@ -183,7 +178,7 @@ func (k *Keeper) deliver(ctx context.Context, d *delivery) {
 	if err == nil && c.Size > 0 {
 		err = k.Store.Anchored(ctx, d.name, c.Size, note)
 	}
-	if ctx.Err() == nil || err == nil {
+	if err == nil || !errors.Is(ctx.Err(), context.Canceled) { // else it was we who gave up
 		k.settle(d, c.Size, err)
 	}
 }

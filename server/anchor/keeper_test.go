@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -122,7 +123,8 @@ func (d *desk) mustSign(n int) []byte {
 func (d *desk) after(wait time.Duration) {
 	d.now = d.now.Add(wait)
 	for _, one := range d.deliveries {
-		d.step(d.t.Context(), one)
+		d.deliver(d.t.Context(), one)
+		d.judge(d.t.Context())
 	}
 }
 
@@ -162,7 +164,7 @@ type guard struct {
 	url    string
 	key    string
 	fail   func(w http.ResponseWriter, r *http.Request, on http.Handler) // nil: it does not
-	asked  int
+	asked  atomic.Int64
 }
 
 func newGuard(d *desk) *guard {
@@ -176,7 +178,7 @@ func newGuard(d *desk) *guard {
 		d.t.Fatal(err)
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		g.asked++
+		g.asked.Add(1)
 		if g.fail != nil {
 			g.fail(w, r, g.Witness)
 			return
@@ -223,9 +225,9 @@ func TestWitnessCosigns(t *testing.T) {
 		d.after(lookEvery)
 		d.wantCosigned(g, note)
 	}
-	asked := g.asked
+	asked := g.asked.Load()
 	d.after(lookEvery)
-	if g.asked != asked {
+	if g.asked.Load() != asked {
 		t.Error("asked, and nothing was new")
 	}
 	// After a restart too, and what it says then is the same.
@@ -267,13 +269,13 @@ func TestWitnessIsDownForDays(t *testing.T) {
 	g := newGuard(d)
 	d.keep(g.places(d))
 	g.fail = func(w http.ResponseWriter, r *http.Request, _ http.Handler) { w.WriteHeader(http.StatusBadGateway) }
-	first := g.asked
+	first := g.asked.Load()
 	var note []byte
 	for range 3 * 24 * 60 {
 		note = d.mustSign(1)
 		d.after(time.Minute)
 	}
-	if n := g.asked - first; n < 3*24*6-20 || n > 3*24*6+20 {
+	if n := g.asked.Load() - first; n < 3*24*6-20 || n > 3*24*6+20 {
 		t.Errorf("asked %d times in three days", n)
 	}
 	if err := d.Late(t.Context()); err == nil || !strings.Contains(err.Error(), "w lacks checkpoints") {

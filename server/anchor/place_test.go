@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -153,7 +154,10 @@ func TestWebhook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var ids, notes []string
+	var (
+		mu         sync.Mutex
+		ids, notes []string
+	)
 	answers := []int{500, 0, 204, 204}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -167,6 +171,8 @@ func TestWebhook(t *testing.T) {
 		if err := json.Unmarshal(body, &m); err != nil || m.Type != "exeunt.checkpoint" {
 			t.Errorf("%s: %v", body, err)
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		status := answers[len(ids)]
 		ids, notes = append(ids, r.Header.Get("Webhook-Id")), append(notes, m.Data.Checkpoint)
 		if status == 0 {
@@ -182,6 +188,8 @@ func TestWebhook(t *testing.T) {
 	}
 	second := string(d.mustSign(2))
 	d.after(time.Hour)
+	mu.Lock()
+	defer mu.Unlock()
 	if !slices.Equal(notes, []string{first, first, first, second}) {
 		t.Errorf("it was sent %q", notes)
 	}

@@ -4,7 +4,7 @@
 //	cli.go        Main, Run: commands, exit codes, the one line of an error
 //	serve.go      exeunt serve: signals, reload, what is printed
 //	running.go    one exeunt in this process: start, apply, stop in two stages
-//	notary.go     the log's newest checkpoint, checked and copied elsewhere
+//	notary.go     the log's checkpoints: signed, brought outside; the alarm
 //	first.go      what is made when there is no configuration: tokens, advice
 //	demo.go       exeunt demo: one performance
 //	demo_stage.go three apps, exeunt between them, and the five people
@@ -12,8 +12,10 @@
 //	config.go     exeunt config check, schema; how every command finds its file
 //	app.go        exeunt app check
 //	case.go       exeunt case list, show, retry, restore
+//	export.go     the log's events brought to a SIEM; exeunt export
 //	evidence.go   exeunt case certificate, evidence population
 //	log.go        exeunt log verify, tail
+//	erase_link.go exeunt erase link
 //	retained.go   exeunt retained ask, list, destroy
 //	recipe.go     exeunt recipe test, schema
 //	scim.go       exeunt scim check

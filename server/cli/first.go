@@ -33,11 +33,8 @@ const (
 
 // openStore opens the store of a configuration.
 func openStore(ctx context.Context, config server.Config, readOnly bool, log zerolog.Logger) (*store.Store, error) {
-	o := store.Options{URL: string(config.Database), ReadOnly: readOnly, Logger: log,
-		KeyFile: config.KeyFile(), Epoch: config.Keys.Epoch, Linger: config.Keys.Linger()}
-	if o.URL == "" {
-		o.Dir = config.Data
-	}
+	o := storeOptions(config, log)
+	o.ReadOnly = readOnly
 	if !readOnly {
 		if err := os.MkdirAll(config.Data, 0o700); err != nil {
 			return nil, failf("the data directory cannot be made: %w; name another with data: or --data", err)
@@ -55,6 +52,16 @@ func openStore(ctx context.Context, config server.Config, readOnly bool, log zer
 		return nil, failf("%w; check what database: refers to", err)
 	}
 	return s, nil
+}
+
+// storeOptions is what a configuration says about the store.
+func storeOptions(config server.Config, log zerolog.Logger) store.Options {
+	o := store.Options{URL: string(config.Database), Logger: log,
+		KeyFile: config.KeyFile(), Epoch: config.Keys.Epoch, Linger: config.Keys.Linger()}
+	if o.URL == "" {
+		o.Dir = config.Data
+	}
+	return o
 }
 
 // logKey reads the log's key, or makes one for a log that gets its name now.

@@ -20,6 +20,7 @@ import (
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/scim"
 	"github.com/exeunt/exeunt/server"
+	"github.com/exeunt/exeunt/server/siem"
 	"github.com/exeunt/exeunt/store"
 )
 
@@ -37,6 +38,7 @@ type running struct {
 
 	http   *http.Server
 	notary *notary
+	export *siem.Exporter
 	work   *errgroup.Group // planner, console, notary, listener
 	ctx    context.Context // of work; ends when one of it fails
 	cancel context.CancelFunc
@@ -68,9 +70,12 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	}()
 	metrics := server.NewMetrics()
 	metrics.Watch(r.store.Stats, log)
-	r.bridge = bridge.New(bridge.Options{Store: r.store, Queues: r.store, Observer: metrics, Logger: log,
-		Sound: func() error { return r.notary.Sound() }, Sign: func(ctx context.Context) error { return r.notary.Sign(ctx) }})
 	if r.notary, err = newNotary(r.store, r.store.LogKey(), config.Log, metrics, log); err != nil {
+		return nil, err
+	}
+	r.bridge = bridge.New(bridge.Options{Store: r.store, Queues: r.store, Observer: metrics, Logger: log,
+		Sound: r.notary.Sound, Sign: r.notary.Sign})
+	if r.export, err = newExporter(r.store, config.Exports, metrics, log); err != nil {
 		return nil, err
 	}
 	console, background, err := r.store.Console(server.ConsolePath)
@@ -80,9 +85,27 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	r.config = config
 	r.setDialects(config)
 	r.front = server.New(server.Options{
-		SCIM: r.scim(metrics), Operations: r.bridge, Erasing: r.bridge, Holding: r.bridge, Retaining: r.bridge, Store: r.store, Tokens: r.store, Uses: r.store, Console: console,
-		Checkpoint: r.notary.newest, Sign: r.notary.sign, EndEpoch: r.store.EndEpoch, LogKey: r.store.VerifierKey(), Evidence: r.store, Log: r.store,
-		Metrics: metrics, Logger: log,
+		SCIM:       r.scim(metrics),
+		Operations: r.bridge,
+		Erasing:    r.bridge,
+		Holding:    r.bridge,
+		Retaining:  r.bridge,
+		Linking:    r.bridge,
+		PublicURL:  config.PublicURL,
+		Store:      r.store,
+		Tokens:     r.store,
+		Uses:       r.store,
+		Console:    console,
+		Checkpoint: r.notary.newest,
+		Sign:       r.notary.sign,
+		EndEpoch:   r.store.EndEpoch,
+		Note:       r.note,
+		Replay:     r.store.Replay,
+		LogKey:     r.store.VerifierKey(),
+		Evidence:   r.store,
+		Log:        r.store,
+		Metrics:    metrics,
+		Logger:     log,
 		Ready: []server.Readiness{
 			{Name: "store", Check: func(ctx context.Context) error {
 				return r.store.View(ctx, func(bridge.Tx) error { return nil })
@@ -116,6 +139,7 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	r.work, r.ctx = errgroup.WithContext(work)
 	r.work.Go(func() error { return r.bridge.Run(r.ctx) })
 	r.work.Go(func() error { return r.notary.run(r.ctx) })
+	r.work.Go(func() error { r.export.Run(r.ctx); return nil })
 	r.work.Go(func() error { return background(r.ctx) })
 	r.work.Go(func() error { r.front.Meet(r.ctx); return nil })
 	r.work.Go(func() error {
@@ -180,6 +204,14 @@ func (r *running) apply(ctx context.Context, config server.Config, apps []bridge
 	if config.TLS.On() != old.TLS.On() {
 		config.TLS, stays = old.TLS, []string{"tls"}
 	}
+	for key, changed := range map[string]bool{"listen": config.Listen != old.Listen, "data": config.Data != old.Data,
+		"database": config.Database != old.Database, "public_url": config.PublicURL != old.PublicURL, "exports": !reflect.DeepEqual(config.Exports, old.Exports), "log": !reflect.DeepEqual(config.Log, old.Log), "keys": config.Keys != old.Keys} {
+		if changed {
+			stays = append(stays, key)
+		}
+	}
+	slices.Sort(stays)
+	config.Listen, config.Data, config.Database, config.PublicURL, config.Log, config.Exports, config.Keys = old.Listen, old.Data, old.Database, old.PublicURL, old.Log, old.Exports, old.Keys
 	if err := r.store.SetQueues(ctx, queues(apps)); err != nil {
 		return nil, err
 	}
@@ -187,20 +219,16 @@ func (r *running) apply(ctx context.Context, config server.Config, apps []bridge
 	r.bridge.SetErasing(config.Erasing())
 	r.setDialects(config)
 	r.front.Apply(config.Settings())
-	for key, changed := range map[string]bool{"listen": config.Listen != old.Listen, "data": config.Data != old.Data,
-		"database": config.Database != old.Database, "public_url": config.PublicURL != old.PublicURL, "log": !reflect.DeepEqual(config.Log, old.Log), "keys": config.Keys != old.Keys} {
-		if changed {
-			stays = append(stays, key)
-		}
-	}
-	slices.Sort(stays)
-	config.Listen, config.Data, config.Database, config.PublicURL, config.Log, config.Keys = old.Listen, old.Data, old.Database, old.PublicURL, old.Log, old.Keys
 	r.config = config
 	return stays, r.noteLoaded(ctx, len(apps))
 }
 
 func (r *running) noteLoaded(ctx context.Context, apps int) error {
-	return r.store.Update(ctx, func(tx bridge.Tx) error { return tx.Append(server.ConfigLoaded(time.Now(), apps)) })
+	return r.note(ctx, server.ConfigLoaded(time.Now(), apps))
+}
+
+func (r *running) note(ctx context.Context, e bridge.Event) error {
+	return r.store.Update(ctx, func(tx bridge.Tx) error { return tx.Append(e) })
 }
 
 // stop ends everything in order. Until ctx ends, requests and actions under way

@@ -18,6 +18,13 @@ type Target struct {
 	Address string // host:port
 }
 
+// Port is the port of the address.
+func (t Target) Port() uint16 {
+	_, port, _ := net.SplitHostPort(t.Address)
+	n, _ := strconv.ParseUint(port, 10, 16) // ParseTarget has seen that it is one
+	return uint16(n)
+}
+
 var ports = map[string]string{"tls": "6514", "tcp": "601", "udp": "514"}
 
 // ParseTarget reads tls://host:6514, tcp://host:601 or udp://host:514; the port
@@ -57,6 +64,11 @@ type Conn struct {
 // Dial connects. config is for TLS; nil trusts the system's authorities. The
 // receiver's certificate must have the target's host as a name.
 func Dial(ctx context.Context, to Target, config *tls.Config) (*Conn, error) {
+	return DialBy(ctx, &net.Dialer{}, to, config)
+}
+
+// DialBy is [Dial] by a dialer that may refuse addresses.
+func DialBy(ctx context.Context, dialer *net.Dialer, to Target, config *tls.Config) (*Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialFor)
 	defer cancel()
 	var (
@@ -70,9 +82,9 @@ func Dial(ctx context.Context, to Target, config *tls.Config) (*Conn, error) {
 		}
 		config = config.Clone()
 		config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
-		c, err = (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", to.Address)
+		c, err = (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext(ctx, "tcp", to.Address)
 	case "tcp", "udp":
-		c, err = (&net.Dialer{}).DialContext(ctx, to.Network, to.Address)
+		c, err = dialer.DialContext(ctx, to.Network, to.Address)
 	default:
 		err = fmt.Errorf("syslog: there is no network %q", to.Network)
 	}

@@ -8,6 +8,10 @@ import (
 	"fmt"
 	"io"
 	"slices"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/exeunt/exeunt/bridge"
 )
 
 // An export is a whole log as one stream:
@@ -111,7 +115,19 @@ func sizeOf(note []byte) (size int64, err error) {
 // returned beside the report is the last checkpoint of the export, with its
 // cosignatures.
 func VerifyExport(r io.Reader, opt Options) (Report, []byte, error) {
-	v := &verification{}
+	return readExport(r, opt, nil)
+}
+
+// ReadExport is [VerifyExport] for whoever wants the leaves: each is handed out as
+// it is read, before anything is proven of it. What comes of an error must be
+// undone.
+func ReadExport(r io.Reader, verifierKey string, each func(leaf []byte) error) (Report, error) {
+	report, _, err := readExport(r, Options{VerifierKey: verifierKey}, each)
+	return report, err
+}
+
+func readExport(r io.Reader, opt Options, each func(leaf []byte) error) (Report, []byte, error) {
+	v := &verification{each: each}
 	var err error
 	if v.key, err = newVerifier(opt.VerifierKey); err != nil {
 		return Report{}, nil, &InputError{err}
@@ -166,6 +182,11 @@ func (v *verification) records(x *exportReader) (last []byte, err error) {
 				return nil, err
 			}
 			v.hashes = v.hashes[:0] // nothing is stored to compare them with
+			if v.each != nil {
+				if err := v.each(content); err != nil {
+					return nil, err
+				}
+			}
 			if err := v.compare(); err != nil {
 				return nil, err
 			}
@@ -204,6 +225,10 @@ func (v *verification) leaf(leaf []byte) error {
 	}
 	if v.ids != nil {
 		v.ids = append(v.ids, l.ID)
+	}
+	if l.Type == bridge.LogContinued {
+		root, _ := tlog.ParseHash(l.Facts.Root) // as whoever began the log wrote it
+		v.report.Continues = Checkpoint{Origin: l.Facts.Origin, Size: l.Facts.Size, Root: root}
 	}
 	v.hashes = v.tree.Append(v.hashes, leaf)
 	return nil

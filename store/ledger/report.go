@@ -15,8 +15,9 @@ type Report struct {
 	Root   tlog.Hash // recomputed from the leaves
 	Hashes int64     // stored hashes that were recomputed and agree; none in an export
 
-	Checkpoints int   // signed by the given key, each with the recomputed root at its size
-	Signed      int64 // events under a signature; those from here to Size are not yet
+	Continues   Checkpoint // of the log that ended, and that this one goes on from; the last if there were several
+	Checkpoints int        // signed by the given key, each with the recomputed root at its size
+	Signed      int64      // events under a signature; those from here to Size are not yet
 
 	Anchored    int64 // events under the checkpoint kept elsewhere; 0 if there was none
 	DistinctIDs bool  // event ids were compared, and no two are the same
@@ -33,6 +34,9 @@ func (r Report) String() string {
 			fmt.Fprintf(&b, "%d stored hashes and ", r.Hashes)
 		}
 		b.WriteString(count(r.Checkpoints, "signed checkpoint"))
+	}
+	if c := r.Continues; c.Origin != "" {
+		fmt.Fprintf(&b, "; it continues %s, which had %d events when it was closed, not all of which must be here", c.Origin, c.Size)
 	}
 	if r.DistinctIDs && r.Size > 0 {
 		b.WriteString(", and no event id occurs twice")

@@ -66,11 +66,12 @@ type verification struct {
 	key    note.Verifier
 	size   int64
 	tree   Frontier
-	hashes []tlog.Hash // of the batch
-	held   *Checkpoint // nil if none was given
-	next   *Checkpoint // the next stored one; nil after the last
-	page   [][]byte    // those after it, as far as read
-	ids    [][16]byte  // nil unless they are to be compared
+	hashes []tlog.Hash             // of the batch
+	held   *Checkpoint             // nil if none was given
+	next   *Checkpoint             // the next stored one; nil after the last
+	page   [][]byte                // those after it, as far as read
+	each   func(leaf []byte) error // told of each leaf of an export; nil for nobody
+	ids    [][16]byte              // nil unless they are to be compared
 	report Report
 }
 

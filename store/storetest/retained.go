@@ -13,7 +13,7 @@ import (
 
 func newRetained(purpose string, expires time.Time) bridge.Retained {
 	return bridge.Retained{ID: uuid.NewString(), Made: start, Retention: bridge.Retention{Purpose: purpose, Basis: "article 6(1)(f)",
-		Document: "DPIA 7", Approver: "Cleo", Expires: expires}}
+		Document: "DPIA 7", Approver: "Cleo", By: "admin", Expires: expires}}
 }
 
 // retained: what is retained is known, for its purpose and its time, and nothing

@@ -35,6 +35,7 @@ CREATE TABLE links (
     hash    BYTEA NOT NULL PRIMARY KEY CHECK (length(hash) = 32),
     handle  BYTEA NOT NULL CHECK (length(handle) = 16),
     law     TEXT NOT NULL,
+    made_by TEXT NOT NULL, -- id of a credential
     made    BIGINT NOT NULL,
     expires BIGINT NOT NULL,
     used    BIGINT NOT NULL

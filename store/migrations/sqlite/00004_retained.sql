@@ -35,6 +35,7 @@ CREATE TABLE links (
     hash    BLOB NOT NULL PRIMARY KEY CHECK (length(hash) = 32),
     handle  BLOB NOT NULL CHECK (length(handle) = 16),
     law     TEXT NOT NULL,
+    made_by TEXT NOT NULL, -- id of a credential
     made    INTEGER NOT NULL,
     expires INTEGER NOT NULL,
     used    INTEGER NOT NULL

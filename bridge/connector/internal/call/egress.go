@@ -3,6 +3,7 @@ package call
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 	"path/filepath"
@@ -44,6 +45,13 @@ func (e Egress) Validate() (problems []*bridge.Error) {
 		}
 	}
 	return problems
+}
+
+// Dialer is the guarded way out for what is not HTTP: to networks that are
+// allowed, and to public addresses at that port.
+func (e Egress) Dialer(port uint16) *net.Dialer {
+	g := &guard{allowed: e.prefixes(), public: ssrf.New(ssrf.WithPorts(port))}
+	return &net.Dialer{Control: g.control}
 }
 
 func (e Egress) prefixes() (p []netip.Prefix) {

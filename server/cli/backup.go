@@ -1,0 +1,348 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/server"
+	"github.com/exeunt/exeunt/server/anchor"
+	"github.com/exeunt/exeunt/store"
+	"github.com/exeunt/exeunt/store/ledger"
+)
+
+func backupCommand() *cobra.Command {
+	var out string
+	c := &cobra.Command{
+		Use:   "backup",
+		Short: "Write the database to one file that can be read until its key epoch ends",
+		Long: `Copies the database as it is, beside a running exeunt, into one file that is encrypted to
+the current key epoch and holds the newest checkpoint. When that epoch ends (keys.epoch) the
+file can no longer be read, by anybody: so whoever was erased is erased from backups too.
+Make backups more often than epochs end. The file has neither the key file nor log.key:
+keep copies of those elsewhere.`,
+		Example: `  exeunt backup -o /backup/exeunt-$(date +%F)`,
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			config, err := configOf(c)
+			if err != nil {
+				return err
+			}
+			s, err := readStore(c)
+			if err != nil {
+				return err
+			}
+			var made store.Backup
+			err = writeFile(out, func(w io.Writer) (err error) {
+				made, err = s.Backup(c.Context(), w, filepath.Dir(out))
+				return err
+			})
+			if err = errors.Join(err, s.Close()); err != nil {
+				return failf("there is no backup: %w", err)
+			}
+			fmt.Fprintf(c.OutOrStdout(), "%s holds %s of the log, and can be read until key epoch %d ends, about %s\n",
+				out, count(int(made.Size), "event"), made.Epoch, stamp(endOf(s, config)))
+			if err := noteBackup(c, config, made); err != nil {
+				return failf("the backup is good, but the log could not be told of it: %w", err)
+			}
+			return nil
+		},
+	}
+	c.Flags().StringVarP(&out, "output", "o", "", "`file` to write")
+	c.MarkFlagRequired("output")
+	c.Flags().String("url", "", "where exeunt listens, if not as configured: http://host:port")
+	return c
+}
+
+func endOf(s *store.Store, config server.Config) time.Time {
+	keys, err := s.Keys()
+	if err != nil {
+		return time.Time{}
+	}
+	_, begun := keys.Epoch()
+	return begun.Add(config.Keys.Epoch)
+}
+
+// noteBackup has the log tell that a backup was made.
+func noteBackup(c *cobra.Command, config server.Config, made store.Backup) error {
+	return change(c, config, func(api *client) error {
+		return api.call(c.Context(), "POST", "/v1/backups", server.MadeBackup{Epoch: made.Epoch, Size: made.Size, Bytes: made.Bytes}, nil)
+	}, func(s *store.Store) error {
+		return s.Update(c.Context(), func(tx bridge.Tx) error {
+			return tx.Append(server.BackupMade(time.Now(), "", server.MadeBackup{Epoch: made.Epoch, Size: made.Size, Bytes: made.Bytes}))
+		})
+	})
+}
+
+func restoreCommand() *cobra.Command {
+	var held, leaves string
+	var newOrigin bool
+	c := &cobra.Command{
+		Use:   "restore FILE",
+		Short: "Put a backup into an empty data directory, and forget again whoever was erased since",
+		Long: `Puts a backup in place, while exeunt does not run. The data directory must have no database;
+log.key and log.key.pub must be in it, and the key file in its place: put back your copies.
+
+Whoever was erased since the backup is forgotten again before anything else happens. Going
+back is going back: if a checkpoint is known that has more events than the backup (in
+log.checkpoint, in a file or folder of log.anchors, or named here), the log would be shorter
+than what was signed, and nothing is restored, unless
+  --leaves       an export of the log (exeunt log export) has what is missing, or
+  --new-origin   the old log ends, and a new one begins that says what was lost.
+Actions that were under way at the backup are taken up again; the apps are asked as if
+nothing had happened, which is safe to repeat. Have sources send everybody again.`,
+		Example: `  exeunt restore /backup/exeunt-2026-11-28
+  exeunt restore /backup/exeunt-2026-11-28 --leaves log.export
+  exeunt restore /backup/exeunt-2026-11-28 --new-origin --checkpoint /mnt/auditor/checkpoint`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			config, err := configOf(c)
+			if err != nil {
+				return err
+			}
+			if config.Database != "" {
+				return misusef("a PostgreSQL database is restored by pg_restore; exeunt forgets again at its next start whoever was erased")
+			}
+			r := &restoration{Command: c, config: config, leaves: leaves, newOrigin: newOrigin}
+			return r.run(args[0], held)
+		},
+	}
+	c.Flags().StringVar(&held, "checkpoint", "", "`file` with a checkpoint of the log that was kept elsewhere")
+	c.Flags().StringVar(&leaves, "leaves", "", "`file` with an export of the log, to take from it what is missing")
+	c.Flags().BoolVar(&newOrigin, "new-origin", false, "if events are lost for good: end this log, and begin a new one that says so")
+	return c
+}
+
+// restoration is one run of restore.
+type restoration struct {
+	*cobra.Command
+	config    server.Config
+	leaves    string
+	newOrigin bool
+
+	key    *ledger.Signer
+	newest *ledger.Checkpoint // that is known of the log; nil for none
+}
+
+func (r *restoration) run(file, held string) error {
+	path := filepath.Join(r.config.Data, keyFile)
+	public, err := os.ReadFile(path + ".pub")
+	if err != nil {
+		return misusef("%s.pub is missing: put back your copies of log.key and log.key.pub first", path)
+	}
+	origin, _, _ := bytes.Cut(public, []byte("+"))
+	if r.key, err = ledger.LoadKey(path, string(origin)); err != nil {
+		return misusef("%w: put back your copy", err)
+	}
+	if err := r.findNewest(held); err != nil {
+		return err
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return misusef("the backup cannot be read: %w", err)
+	}
+	defer f.Close()
+	opts := storeOptions(r.config, zerolog.Nop())
+	opts.LogKey = r.key
+	made, err := store.Restore(r.Context(), f, opts, r.judge)
+	if err != nil {
+		return failf("nothing was restored: %w", err)
+	}
+	fmt.Fprintf(r.OutOrStdout(), "restored the state of %s, with %s\n", stamp(made.Made), count(int(made.Size), "event"))
+	return r.complete(opts, made)
+}
+
+// findNewest looks for the newest checkpoint in all places that can be read.
+func (r *restoration) findNewest(held string) error {
+	take := func(note []byte) error {
+		c, err := ledger.Open(note, r.key.VerifierKey())
+		if err == nil && (r.newest == nil || c.Size > r.newest.Size) {
+			r.newest = &c
+		}
+		return err
+	}
+	if held != "" {
+		note, err := os.ReadFile(held)
+		if err != nil {
+			return misusef("the checkpoint cannot be read: %w", err)
+		}
+		if err := take(note); err != nil {
+			return misusef("the checkpoint is none of this log: %w", err)
+		}
+	}
+	places := map[string]anchor.Place{}
+	if r.config.Log.Checkpoint != "" {
+		places[oldAnchor] = anchor.NewFile(r.config.Log.Checkpoint)
+	}
+	for name, a := range r.config.Log.Anchors {
+		if place, err := a.Open(time.Now); err == nil {
+			places[name] = place
+		}
+	}
+	for name, place := range places {
+		holder, can := place.(interface {
+			Held(context.Context) ([]byte, error)
+		})
+		if !can {
+			continue
+		}
+		note, err := holder.Held(r.Context())
+		if err == nil && note != nil {
+			err = take(note)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			fmt.Fprintf(r.ErrOrStderr(), "exeunt: what %s holds could not be read, and was not compared\n", name)
+		}
+	}
+	return nil
+}
+
+// judge looks at a database before it is put in its place.
+func (r *restoration) judge(made store.Backup, s *store.Store) error {
+	opts := store.VerifyOptions{VerifierKey: r.key.VerifierKey()}
+	report, err := s.VerifyLog(r.Context(), opts)
+	if err != nil {
+		return fmt.Errorf("the log in the backup does not verify: %w", err)
+	}
+	if r.newest == nil || r.newest.Size <= report.Size || r.newOrigin {
+		return nil
+	}
+	if r.leaves == "" {
+		return fmt.Errorf("the log had %d events once, and the backup has %d: give --leaves with an export, or --new-origin; see exeunt restore --help",
+			r.newest.Size, report.Size)
+	}
+	return nil
+}
+
+// complete brings the restored log to where it was, or ends it.
+func (r *restoration) complete(opts store.Options, made store.Backup) error {
+	if r.leaves != "" {
+		if err := r.refill(opts); err != nil {
+			return failf("what was restored is in place, but the log could not be refilled: %w; "+
+				"run exeunt log continue to begin a new one", err)
+		}
+	} else if r.newest != nil && r.newest.Size > made.Size {
+		return beginOrigin(r.Command, r.config, *r.newest)
+	}
+	opts.Doubt = nil
+	s, err := store.Open(r.Context(), opts)
+	if err != nil {
+		return failf("%w", err)
+	}
+	err = s.Update(r.Context(), func(tx bridge.Tx) error {
+		return tx.Append(bridge.NewEvent(time.Now(), bridge.BackupRestored, bridge.Facts{Operator: "operator", Epoch: made.Epoch, Size: made.Size}))
+	})
+	if err = errors.Join(err, s.Close()); err != nil {
+		return failf("%w", err)
+	}
+	return nil
+}
+
+func (r *restoration) refill(opts store.Options) error {
+	f, err := os.Open(r.leaves)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	opts.Doubt = store.ErrUnasked // nothing is signed before all is there
+	s, err := store.Open(r.Context(), opts)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	added, err := s.Refill(r.Context(), f, r.key.VerifierKey())
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(r.OutOrStdout(), "%s taken from %s\n", count(added, "event"), r.leaves)
+	if r.newest != nil {
+		if report, err := s.VerifyLog(r.Context(), store.VerifyOptions{VerifierKey: r.key.VerifierKey(), Held: r.newestNote()}); err != nil {
+			return fmt.Errorf("%w (%+v)", err, report)
+		}
+	}
+	return nil
+}
+
+// newestNote is the newest checkpoint, signed; our own key signs it once more.
+func (r *restoration) newestNote() []byte {
+	note, _ := r.key.Sign(r.newest.Size, r.newest.Root)
+	return note
+}
+
+func logContinueCommand() *cobra.Command {
+	var held string
+	c := &cobra.Command{
+		Use:   "continue --after CHECKPOINT",
+		Short: "End a log that was set back, and begin a new one that says what was lost",
+		Long: `For when a log was set back, and what is missing cannot be had: exeunt signs nothing that
+contradicts what it has signed. The old log's name and key are put aside; a new log begins,
+with a new key and all events that are left, and its first event names the old one's last
+checkpoint. Give its new log.key.pub to whoever verifies. exeunt must not run.`,
+		Example: `  exeunt log continue --after /mnt/auditor/checkpoint`,
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			config, err := configOf(c)
+			if err != nil {
+				return err
+			}
+			note, err := os.ReadFile(held)
+			if err != nil {
+				return misusef("the checkpoint cannot be read: %w", err)
+			}
+			for _, public := range oldKeys(config) {
+				if last, err := ledger.Open(note, public); err == nil {
+					return beginOrigin(c, config, last)
+				}
+			}
+			return misusef("the checkpoint is none of this log")
+		},
+	}
+	c.Flags().StringVar(&held, "after", "", "`file` with the old log's newest checkpoint")
+	c.MarkFlagRequired("after")
+	return c
+}
+
+// oldKeys are the public keys in the data directory.
+func oldKeys(config server.Config) (keys []string) {
+	files, _ := filepath.Glob(filepath.Join(config.Data, keyFile+"*.pub"))
+	for _, f := range files {
+		if raw, err := os.ReadFile(f); err == nil {
+			keys = append(keys, string(bytes.TrimSpace(raw)))
+		}
+	}
+	return keys
+}
+
+// beginOrigin puts the old log's key aside, and begins a new log. It may be repeated.
+func beginOrigin(c *cobra.Command, config server.Config, old ledger.Checkpoint) error {
+	path := filepath.Join(config.Data, keyFile)
+	if key, err := ledger.LoadKey(path, old.Origin); err == nil {
+		aside := path + "." + filepath.Base(key.Origin())
+		if err := errors.Join(os.Rename(path, aside), os.Rename(path+".pub", aside+".pub")); err != nil {
+			return failf("the old log's key cannot be put aside: %w", err)
+		}
+	}
+	key, err := logKey(path)
+	if err != nil {
+		return failf("%w", err)
+	}
+	opts := storeOptions(config, zerolog.Nop())
+	opts.LogKey = key
+	lost, err := store.BeginOrigin(context.WithoutCancel(c.Context()), opts, old)
+	if err != nil {
+		return failf("the new log could not be begun: %w; try exeunt log continue", err)
+	}
+	fmt.Fprintf(c.OutOrStdout(), "%s ended, and %s of it are lost; the log is called %s now\nGive %s.pub to whoever verifies, and take the old checkpoints away from where they are kept\n",
+		old.Origin, count(int(lost), "event"), key.Origin(), path)
+	return nil
+}

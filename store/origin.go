@@ -1,0 +1,91 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/store/ledger"
+)
+
+// BeginOrigin begins a new log on what is left of an old one that was set back and
+// cannot be refilled: opts.LogKey is the new one's key, old the newest checkpoint of
+// the old one that is known. The events stay, under the new name; the first new one
+// says which log ended and how many of its events are lost. The old log's checkpoints
+// are taken out: the new one has signed none of them. It may be repeated.
+func BeginOrigin(ctx context.Context, opts Options, old ledger.Checkpoint) (lost int64, err error) {
+	if opts.Dir == "" {
+		return 0, errNoBackup
+	}
+	if opts.LogKey.Origin() == old.Origin {
+		return 0, errors.New("a new log needs a name of its own")
+	}
+	if err := forgetCheckpoints(ctx, opts); err != nil {
+		return 0, err
+	}
+	opts.Doubt = nil // nobody holds anything of the new log
+	s, err := Open(ctx, opts)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	if _, err := s.Seal(ctx); err != nil {
+		return 0, err
+	}
+	var size int64
+	if err := s.engine.view(ctx, s, func(t *tx) error { size, err = t.logSize(); return err }); err != nil {
+		return 0, err
+	}
+	lost = max(old.Size-size, 0)
+	if err := s.update(ctx, func(t *tx) error {
+		return t.Append(bridge.NewEvent(s.now(), bridge.LogContinued, bridge.Facts{Operator: "operator",
+			Origin: old.Origin, Size: old.Size, Root: tlog.Hash(old.Root).String(), Count: int(lost)}))
+	}); err != nil {
+		return 0, err
+	}
+	if _, err := s.Seal(ctx); err != nil {
+		return 0, err
+	}
+	_, err = s.Checkpoint(ctx)
+	return lost, err
+}
+
+// forgetCheckpoints takes the checkpoints that another key has signed out, on a
+// connection of its own: nobody who works may.
+func forgetCheckpoints(ctx context.Context, opts Options) error {
+	guard, err := lock(filepath.Join(opts.Dir, lockFile))
+	if err != nil {
+		return err
+	}
+	defer guard.Close()
+	e := &sqliteEngine{path: filepath.Join(opts.Dir, databaseFile)}
+	db := e.connect(1, "rw", "_txlock=immediate", nil)
+	defer db.Close()
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	var note []byte
+	err = tx.QueryRowContext(ctx, `SELECT note FROM log_checkpoint ORDER BY size DESC LIMIT 1`).Scan(&note)
+	if err == nil {
+		if _, err := ledger.Open(note, opts.LogKey.VerifierKey()); err == nil {
+			return nil // the new log has signed already
+		}
+	}
+	if err := withoutTriggers(ctx, tx, []string{"log_checkpoint", "log_cosignature"}, func() error {
+		for _, table := range []string{"log_cosignature", "log_checkpoint", "anchors"} {
+			if _, err := tx.ExecContext(ctx, "DELETE FROM "+table); err != nil {
+				return fmt.Errorf("%s: %w", table, err)
+			}
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
