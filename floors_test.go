@@ -49,6 +49,7 @@ var floors = map[string]int{
 	"store/evidence":                 1,
 	"store/vault":                    1,
 	"store/evidence/exeunt-verify":   2, // a program of its own
+	"store/vault/keeper":             1,
 	"server/syslog":                  1,
 
 	"bridge":         0,

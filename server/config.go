@@ -83,6 +83,7 @@ type LimitsConfig struct {
 // KeysConfig is about the key file.
 type KeysConfig struct {
 	File       string        `yaml:"file" jsonschema_description:"Key file; without it nothing that is kept of people can be read. Keep it off the disk of the database, and out of its backups; default: the data directory with .keys after it"`
+	Keeper     string        `yaml:"keeper" jsonschema_description:"Key of a service that seals the key file: awskms://…, gcpkms://…, azurekeyvault://… or hashivault://…; credentials come from the service's own environment and files"`
 	Epoch      time.Duration `yaml:"epoch" jsonschema:"default=168h" jsonschema_description:"How long its keys live; when one ends, older copies of the database become unreadable"`
 	KeeperWait time.Duration `yaml:"keeper_wait" jsonschema_description:"How long a key that the keeper has destroyed can still be had back from it"`
 	CopiesKept time.Duration `yaml:"copies_kept" jsonschema_description:"How long copies of the key file are kept elsewhere: until then, what it has destroyed can still be had"`

@@ -18,6 +18,7 @@ import (
 	"github.com/exeunt/exeunt/bridge/connector"
 	"github.com/exeunt/exeunt/scim"
 	"github.com/exeunt/exeunt/server/siem"
+	"github.com/exeunt/exeunt/store/vault/keeper"
 )
 
 var namePattern = regexp.MustCompile(`^[a-z0-9]+([_-][a-z0-9]+)*$`)
@@ -42,6 +43,11 @@ func (d *decoder) check(c *Config) {
 	within(d, c.SLA, time.Second, 365*24*time.Hour, "sla")
 	d.checkLog(c.Log)
 	d.checkExports(c.Exports)
+	if c.Keys.Keeper != "" {
+		if err := keeper.Check(c.Keys.Keeper); err != nil {
+			d.add("keys.keeper", "%s", err)
+		}
+	}
 	within(d, c.Keys.Epoch, time.Second, 366*24*time.Hour, "keys.epoch")
 	within(d, c.Keys.KeeperWait, 0, 366*24*time.Hour, "keys.keeper_wait")
 	within(d, c.Keys.CopiesKept, 0, 366*24*time.Hour, "keys.copies_kept")

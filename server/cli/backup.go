@@ -96,7 +96,7 @@ log.key and log.key.pub must be in it, and the key file in its place: put back y
 Whoever was erased since the backup is forgotten again before anything else happens. Going
 back is going back: if a checkpoint is known that has more events than the backup (in
 log.checkpoint, in a file or folder of log.anchors, or named here), the log would be shorter
-than what was signed, and nothing is restored, unless
+than what was signed; and if none is known, nobody can say. Nothing is restored then, unless
   --leaves       an export of the log (exeunt log export) has what is missing, or
   --new-origin   the old log ends, and a new one begins that says what was lost.
 Actions that were under way at the backup are taken up again; the apps are asked as if
@@ -132,6 +132,7 @@ type restoration struct {
 
 	key    *ledger.Signer
 	newest *ledger.Checkpoint // that is known of the log; nil for none
+	known  bool               // it is as new as the backup's own at least, so the log may go on from it
 }
 
 func (r *restoration) run(file, held string) error {
@@ -214,10 +215,29 @@ func (r *restoration) judge(made store.Backup, s *store.Store) error {
 	if err != nil {
 		return fmt.Errorf("the log in the backup does not verify: %w", err)
 	}
-	if r.newest == nil || r.newest.Size <= report.Size || r.newOrigin {
-		return nil
+	if r.newest != nil && r.newest.Size <= report.Size {
+		opts.Held = r.newestNote()
+		if _, err := s.VerifyLog(r.Context(), opts); err != nil {
+			return fmt.Errorf("the log in the backup is not the one that was signed: %w", err)
+		}
 	}
-	if r.leaves == "" {
+	own := ledger.Empty(r.key.Origin())
+	if made.Checkpoint != "" {
+		if own, err = ledger.Open([]byte(made.Checkpoint), r.key.VerifierKey()); err != nil {
+			return errors.New("the checkpoint in the backup is not signed by log.key")
+		}
+	}
+	r.known = r.newest != nil && r.newest.Size >= own.Size
+	if !r.known {
+		r.newest = &own // what was signed after it, nobody knows
+	}
+	switch {
+	case r.newOrigin || r.leaves != "":
+		return nil
+	case !r.known:
+		return errors.New("whether the log went on after the backup is not known here, and nothing may be signed twice: " +
+			"name its newest checkpoint with --checkpoint, or give --leaves or --new-origin; see exeunt restore --help")
+	case r.newest.Size > report.Size:
 		return fmt.Errorf("the log had %d events once, and the backup has %d: give --leaves with an export, or --new-origin; see exeunt restore --help",
 			r.newest.Size, report.Size)
 	}
@@ -231,7 +251,7 @@ func (r *restoration) complete(opts store.Options, made store.Backup) error {
 			return failf("what was restored is in place, but the log could not be refilled: %w; "+
 				"run exeunt log continue to begin a new one", err)
 		}
-	} else if r.newest != nil && r.newest.Size > made.Size {
+	} else if r.newOrigin && (!r.known || r.newest.Size > made.Size) {
 		return beginOrigin(r.Command, r.config, *r.newest)
 	}
 	opts.Doubt = nil
@@ -342,7 +362,7 @@ func beginOrigin(c *cobra.Command, config server.Config, old ledger.Checkpoint) 
 	if err != nil {
 		return failf("the new log could not be begun: %w; try exeunt log continue", err)
 	}
-	fmt.Fprintf(c.OutOrStdout(), "%s ended, and %s of it are lost; the log is called %s now\nGive %s.pub to whoever verifies, and take the old checkpoints away from where they are kept\n",
+	fmt.Fprintf(c.OutOrStdout(), "%s ended, and %s of it are known to be lost; the log is called %s now\nGive %s.pub to whoever verifies, and take the old checkpoints away from where they are kept\n",
 		old.Origin, count(int(lost), "event"), key.Origin(), path)
 	return nil
 }

@@ -17,7 +17,7 @@ import (
 
 func eraseCommand() *cobra.Command {
 	return group("erase", "Forget people: everywhere, by a deadline, and provably",
-		eraseRequestCommand(), eraseListCommand(), eraseShowCommand(),
+		eraseRequestCommand(), eraseLinkCommand(), eraseListCommand(), eraseShowCommand(),
 		eraseSayCommand("verify", "Note that it is the person who asks, or who may ask for them"),
 		eraseSayCommand("approve", "Approve an erasure, or let it go on although the person came back"),
 		eraseWordCommand("refuse", "reason", "End an erasure that can still be stopped", strings.Join(bridge.Refusals, ", ")),

@@ -20,6 +20,7 @@ import (
 	"github.com/exeunt/exeunt/server"
 	"github.com/exeunt/exeunt/store"
 	"github.com/exeunt/exeunt/store/ledger"
+	"github.com/exeunt/exeunt/store/vault/keeper"
 )
 
 // defaultSource is the source that there is without a configuration.
@@ -44,6 +45,14 @@ func openStore(ctx context.Context, config server.Config, readOnly bool, log zer
 			return nil, failf("%w", err)
 		}
 		o.LogKey, o.Doubt = key, store.ErrUnasked
+	}
+	if config.Keys.Keeper != "" {
+		k, err := keeper.Open(ctx, config.Keys.Keeper)
+		if err != nil {
+			return nil, failf("keys.keeper: %w", err)
+		}
+		defer k.Close() // it is asked only while the store opens
+		o.Keeper = k
 	}
 	s, err := store.Open(ctx, o)
 	if err != nil && o.Dir != "" {

@@ -9,6 +9,7 @@
 //	lanes.go      whose turn it is; lanes under load
 //	stops.go      stopping in two stages; River's console
 //	log.go        the log: appended, sealed, signed, verified, guarded
+//	exports.go    how far exports have come
 //	evidence.go   certificates and surveys read out of it
 //	erasures.go   requests to forget somebody; legal holds
 //	forgetting.go subject keys: sealed under, wrapped anew, destroyed
@@ -79,6 +80,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"Checkpoints", checkpoints},
 		{"Certificates", certificates},
 		{"Populations", populations},
+		{"Exports", exports},
 		{"Anchors", anchors},
 		{"Doubt", doubt},
 		{"Cosignatures", cosignatures},
