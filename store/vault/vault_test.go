@@ -140,6 +140,34 @@ func TestDestroyedKeysAreOverwritten(t *testing.T) {
 	}
 }
 
+// A process that died while it changed the file leaves a copy of the keys, which
+// must not outlive them.
+func TestWhatACrashLeftIsOverwritten(t *testing.T) {
+	k, path := ring(t, nil)
+	keys, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left, err := written(path, keys) // and then it died
+	if err != nil {
+		t.Fatal(err)
+	}
+	place := path + ".place"
+	if err := os.Link(left, place); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := k.BeginEpoch(day, 0); err != nil {
+		t.Fatal(err)
+	}
+	after, err := os.ReadFile(place)
+	if err != nil || len(bytes.Trim(after, "\x00")) != 0 {
+		t.Errorf("%d bytes are left: %v", len(bytes.Trim(after, "\x00")), err)
+	}
+	if _, err := os.Stat(left); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it is still there: %v", err)
+	}
+}
+
 func TestErasedAreRememberedAsLongAsCopiesCanBeRead(t *testing.T) {
 	k, path := ring(t, nil)
 	ada := bridge.NewHandle()
