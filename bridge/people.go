@@ -135,6 +135,7 @@ func (b *Bridge) RemovePerson(ctx context.Context, id string, allow func(Person)
 	if err == nil {
 		n.tell(b.watch)
 		b.wakePlanner()
+		b.wakeErasures()
 	}
 	return err
 }

@@ -65,7 +65,8 @@ func start(t *testing.T, s Settings, scim http.HandlerFunc, more func(*Options))
 	}
 	t.Cleanup(func() { kept.Close() })
 	f := &front{store: kept, log: &lines{}}
-	o := Options{SCIM: scim, Tokens: kept, Uses: kept, Store: kept, Operations: bridge.New(bridge.Options{Store: kept, Logger: zerolog.Nop()}), Logger: zerolog.New(f.log)}
+	b := bridge.New(bridge.Options{Store: kept, Logger: zerolog.Nop()})
+	o := Options{SCIM: scim, Tokens: kept, Uses: kept, Store: kept, Operations: b, Erasing: b, Holding: b, Logger: zerolog.New(f.log)}
 	if scim == nil {
 		o.SCIM = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			caller, err := bridge.CallerFrom(r.Context())

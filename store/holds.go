@@ -31,6 +31,9 @@ func (t *tx) scanHold(s scanner) (h bridge.Hold, err error) {
 	if err := json.Unmarshal(by, &h.By); err != nil {
 		return h, err
 	}
+	if len(sealed) == 0 { // whom it was about was erased
+		return h, nil
+	}
 	subject, err := t.unwrap(everybody, wrapped)
 	if err != nil {
 		return h, err

@@ -28,10 +28,10 @@ func TestSearch(t *testing.T) {
 			f.Truncate(size)
 			f.WriteAt(what, at)
 			f.Close()
-			if found, n, err := search(dir, what); !found || n != size || err != nil {
+			if found, n, err := search(dir, what, (&kept{of: filepath.Join(dir, "none")}).open); !found || n != size || err != nil {
 				t.Errorf("at %d: found %v in %d bytes, %v", at, found, n, err)
 			}
-			if found, _, err := search(dir, append([]byte("not "), what...)); found || err != nil {
+			if found, _, err := search(dir, append([]byte("not "), what...), (&kept{of: filepath.Join(dir, "none")}).open); found || err != nil {
 				t.Errorf("at %d: something else is found, %v", at, err)
 			}
 		}

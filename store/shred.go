@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -87,6 +89,7 @@ func (t *tx) forget(h bridge.Handle) error {
 	for _, query := range []string{
 		`UPDATE subject_keys SET wrapped = $2 WHERE handle = $1`,
 		`UPDATE cases SET sealed = $2 WHERE handle = $1`,
+		`UPDATE holds SET sealed = $2 WHERE handle = $1`, // why there was one may name them
 		`UPDATE actions SET sealed = $2 WHERE case_id IN ` + theirs,
 	} {
 		if _, err := t.do(query, h[:], []byte{}); err != nil {
@@ -124,7 +127,7 @@ func (e *sqliteEngine) scrub(ctx context.Context, trace []byte) (searched int64,
 	if err := e.truncate(ctx); err != nil {
 		return 0, err
 	}
-	found, searched, err := search(filepath.Dir(e.path), trace)
+	found, searched, err := search(filepath.Dir(e.path), trace, e.kept.open)
 	if err == nil && found {
 		err = errNotGone
 	}
@@ -155,15 +158,55 @@ func (e *sqliteEngine) truncate(ctx context.Context) error {
 	}
 }
 
+// kept are the database's own files, opened for searching. They stay open while the
+// database is: POSIX has it that closing any handle on a file gives up all locks that
+// the process has on it, so SQLite would lose its own, and another process would take
+// itself for the last and cut the shared memory off under our feet.
+type kept struct {
+	mu    sync.Mutex
+	files []*os.File
+	of    string // path that the names of the database's files begin with
+}
+
+// open opens a file to be searched; done is to be called afterwards.
+func (k *kept) open(path string) (f *os.File, done func(), err error) {
+	if !strings.HasPrefix(path, k.of) {
+		f, err := os.Open(path)
+		return f, func() { f.Close() }, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, f := range k.files {
+		if was, err := f.Stat(); err == nil && os.SameFile(info, was) {
+			return f, func() {}, nil
+		}
+	}
+	if f, err = os.Open(path); err == nil {
+		k.files = append(k.files, f)
+	}
+	return f, func() {}, err
+}
+
+// close is for when nothing of the database is open any more.
+func (k *kept) close() {
+	for _, f := range k.files {
+		f.Close()
+	}
+}
+
 // search looks for what in every file under dir.
-func search(dir string, what []byte) (found bool, searched int64, err error) {
+func search(dir string, what []byte, open func(string) (*os.File, func(), error)) (found bool, searched int64, err error) {
 	if len(what) == 0 {
 		return false, 0, nil
 	}
 	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.Type().IsRegular() && !found {
 			var n int64
-			found, n, err = searchFile(path, what)
+			found, n, err = searchFile(path, what, open)
 			searched += n
 		}
 		if errors.Is(err, fs.ErrNotExist) { // a temporary file that has gone meanwhile
@@ -179,12 +222,12 @@ const (
 	searchBuffer = 128 << 10 // fits into a processor's own cache
 )
 
-func searchFile(path string, what []byte) (found bool, searched int64, err error) {
-	f, err := os.Open(path)
+func searchFile(path string, what []byte, open func(string) (*os.File, func(), error)) (found bool, searched int64, err error) {
+	f, done, err := open(path)
 	if err != nil {
 		return false, 0, err
 	}
-	defer f.Close()
+	defer done()
 	info, err := f.Stat()
 	if err != nil {
 		return false, 0, err

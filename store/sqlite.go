@@ -34,13 +34,14 @@ type sqliteEngine struct {
 	sweeper *sql.DB // one connection, which empties the write-ahead log
 	lock    *os.File
 	texts   *rebound
+	kept    kept
 	river   *riverOn[*sql.Tx]
 	inbox   *inbox
 	*appender
 }
 
 func (s *Store) openSQLite(ctx context.Context) (err error) {
-	e := &sqliteEngine{path: filepath.Join(s.opts.Dir, databaseFile), texts: &rebound{rebind: sqliteDialect.rebind}}
+	e := &sqliteEngine{path: filepath.Join(s.opts.Dir, databaseFile), kept: kept{of: filepath.Join(s.opts.Dir, databaseFile)}, texts: &rebound{rebind: sqliteDialect.rebind}}
 	s.dialect, s.engine = sqliteDialect, e
 	defer func() {
 		if err != nil {
@@ -255,6 +256,7 @@ func (e *sqliteEngine) close() error {
 			errs = append(errs, db.Close())
 		}
 	}
+	e.kept.close()
 	if e.lock != nil {
 		errs = append(errs, e.lock.Close())
 	}
