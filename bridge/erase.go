@@ -183,19 +183,24 @@ func (b *Bridge) ApproveErasure(ctx context.Context, id string) (Erasure, error)
 			return err
 		}
 		_, waits := e.next(s)
-		switch {
-		case waits == WaitsApproval:
-			if e.Approval == FourEyes && by.Token == e.By.Token {
-				return Errorf(KindDenied, "who asked for this erasure may not approve it; use another credential")
-			}
-		case waits == WaitsReturned:
+		switch waits {
+		case WaitsApproval:
+		case WaitsReturned:
 			e.Word, e.Case = b.time(), "" // what was left of the apps' part was dropped when they came back
 		default:
 			return Errorf(KindConflict, "this erasure is %s, and waits for no approval", e.Stage)
 		}
 		e.Stage, e.Approved = StageApproved, append(e.Approved, by)
-		return nil
+		return e.seenBy(by)
 	})
+}
+
+// seenBy is the error if an erasure needs four eyes, and these are two of them.
+func (e Erasure) seenBy(by Caller) error {
+	if e.Approval == FourEyes && by.Token == e.By.Token {
+		return Errorf(KindDenied, "who asked for this erasure may not decide about it; use another credential")
+	}
+	return nil
 }
 
 // RefuseErasure ends an erasure that can still be stopped; word is one of [Refusals].
@@ -203,7 +208,9 @@ func (b *Bridge) RefuseErasure(ctx context.Context, id, word string) (Erasure, e
 	if !slices.Contains(Refusals, word) {
 		return Erasure{}, &Error{Kind: KindInvalid, Field: "reason", Message: "is one of " + listed(Refusals)}
 	}
-	return b.changeErasure(ctx, id, ErasureRefused, func(tx Tx, e *Erasure, by Caller, f *Facts) error {
+	var n news
+	e, err := b.changeErasure(ctx, id, ErasureRefused, func(tx Tx, e *Erasure, by Caller, f *Facts) error {
+		n = nil
 		if !e.Stage.Stoppable() {
 			return Errorf(KindConflict, "this erasure is %s, and can no longer be refused", e.Stage)
 		}
@@ -211,10 +218,14 @@ func (b *Bridge) RefuseErasure(ctx context.Context, id, word string) (Erasure, e
 		if e.Case == "" {
 			return nil
 		}
-		return b.dropAll(tx, e.Handle, "the erasure was refused", func(a Action) bool {
+		return b.dropAll(tx, e.Handle, "the erasure was refused", &n, func(a Action) bool {
 			return a.Case == e.Case && (a.State.open() || a.State == ActionStuck)
 		})
 	})
+	if err == nil {
+		n.tell(b.watch)
+	}
+	return e, err
 }
 
 // AcknowledgeErasure accepts that nothing is erased in one app: it cannot, or is
@@ -230,7 +241,7 @@ func (b *Bridge) AcknowledgeErasure(ctx context.Context, id, app string) (Erasur
 		}
 		e.Apps, f.App = append(e.Apps, app), app
 		slices.Sort(e.Apps)
-		return nil
+		return e.seenBy(by)
 	})
 }
 

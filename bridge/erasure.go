@@ -24,6 +24,7 @@ type Erasure struct {
 	Apps      []string  // where an operator has accepted that nothing is erased, sorted
 	Case      string    // of the apps' part; "" until it is ordered, or if there is none
 	Word      time.Time // when an operator said that it goes on although the person came back
+	Begun     bool      // destroying: no hold can be placed on the person any more
 	NotBefore time.Time // when what the policy gives the source to think it over is past
 
 	Rule      string // by which the deadlines were computed: "gdpr/1"
@@ -71,8 +72,9 @@ const (
 	// StageOrdered: the apps' part is a case. The engine moves it on when every
 	// app is through with the person.
 	StageOrdered Stage = "ordered"
-	// StageIntended: nothing stops it any more. The engine signs the log,
-	// destroys what is kept here, and does so again after a crash.
+	// StageIntended: nothing stops it any more but a hold, which only puts it off.
+	// The engine signs the log, destroys what is kept here, and does so again
+	// after a crash.
 	StageIntended Stage = "intended"
 	// StageDone: what was kept here is destroyed; copies from before can be read
 	// until the key of their epoch is destroyed.
@@ -141,7 +143,10 @@ func (e Erasure) next(s standing) (move, Wait) {
 	case StageReceived:
 		return stay, WaitsIdentity
 	case StageIntended:
-		if s.unsound {
+		switch {
+		case s.hold != "" && !e.Begun:
+			return stay, WaitsHold
+		case s.unsound:
 			return stay, WaitsLog
 		}
 		return shred, ""
@@ -185,11 +190,13 @@ func (e Erasure) urgency(now time.Time) Urgency {
 }
 
 // amiss are the apps, sorted, in which not everything is done that was to be:
-// where the erasure is impossible, and where anything is stuck. Only an operator's
-// word, app by app, lets an erasure go on without.
+// where the erasure is impossible, or was given up because the policy has changed
+// meanwhile, and where anything is stuck. Only an operator's word, app by app, lets
+// an erasure go on without.
 func (e Erasure) amiss(actions []Action) (apps []string) {
 	for _, a := range actions {
-		if (a.State == ActionStuck || a.State == ActionImpossible && a.Case == e.Case) && !slices.Contains(e.Apps, a.Lane.App) {
+		undone := a.State == ActionStuck || a.Case == e.Case && (a.State == ActionImpossible || a.State == ActionDropped)
+		if undone && !slices.Contains(e.Apps, a.Lane.App) {
 			apps = append(apps, a.Lane.App)
 		}
 	}
@@ -228,10 +235,10 @@ type ErasuresTx interface {
 	Erasures(stages []Stage, before time.Time, limit int) ([]Erasure, error)
 	// ErasuresOf returns those of a person, newest first.
 	ErasuresOf(h Handle) ([]Erasure, error)
-	// OpenErasures returns up to n that something may be done about, in the order
-	// of their ids from after on: those that are not done, and those that were
-	// done in a key epoch before the given one.
-	OpenErasures(epoch int64, after string, n int) ([]Erasure, error)
+	// OpenErasures returns up to n that something may be done about now, in the
+	// order of their ids from after on: those that are not done and not put off
+	// until later, and those that were done in a key epoch before the given one.
+	OpenErasures(epoch int64, now time.Time, after string, n int) ([]Erasure, error)
 	PutErasure(e Erasure) error // inserts or replaces
 	// CasesWith returns all cases of a person, newest first.
 	CasesWith(h Handle) ([]Case, error)

@@ -40,7 +40,7 @@ func (b *Bridge) AdvanceErasures(ctx context.Context) error {
 	for after := ""; ; {
 		var page []Erasure
 		if err := b.store.View(ctx, func(tx Tx) (err error) {
-			page, err = tx.OpenErasures(b.store.OldestEpoch(), after, planned)
+			page, err = tx.OpenErasures(b.store.OldestEpoch(), b.time(), after, planned)
 			return err
 		}); err != nil {
 			return errors.Join(append(failures, err)...)
@@ -123,7 +123,15 @@ func (b *Bridge) look(tx Tx, id string) (e Erasure, m move, moved bool, err erro
 // standingOf reads what an erasure is decided by.
 func (b *Bridge) standingOf(tx Tx, e Erasure) (standing, error) {
 	s := standing{now: b.time(), unsound: b.sound() != nil, oldest: b.store.OldestEpoch()}
-	if !e.Stage.Stoppable() {
+	if e.Stage != StageIntended && !e.Stage.Stoppable() {
+		return s, nil
+	}
+	if h, err := tx.HoldOn(e.Handle, e.Source); err == nil {
+		s.hold = h.ID
+	} else if !IsKind(err, KindNotFound) {
+		return s, err
+	}
+	if e.Stage == StageIntended {
 		return s, nil
 	}
 	active := func(id string) (bool, error) {
@@ -160,12 +168,7 @@ func (b *Bridge) standingOf(tx Tx, e Erasure) (standing, error) {
 		s.amiss = append(s.amiss, e.amiss(actions)...)
 	}
 	s.back = s.back || s.elsewhere && e.Word.IsZero()
-	h, err := tx.HoldOn(e.Handle, e.Source)
-	if IsKind(err, KindNotFound) {
-		return s, nil
-	}
-	s.hold = h.ID
-	return s, err
+	return s, nil
 }
 
 // make carries a move out, in one transaction with its events.
@@ -200,9 +203,9 @@ func (b *Bridge) make(tx Tx, e Erasure, m move, n *news) error {
 	case order:
 		return errors.Join(looked("free"), b.orderErasure(tx, e, now, n))
 	case intend:
-		return errors.Join(looked("free"), b.intend(tx, e, now))
+		return errors.Join(looked("free"), b.intend(tx, e, now, n))
 	case pass:
-		e.Stage, e.Ended = StagePassed, now
+		e.Stage = StagePassed
 		engine.Epoch = e.Shredded.Epoch
 		return putErasure(tx, e, now, ErasureHorizon, engine)
 	}
@@ -226,7 +229,7 @@ func (b *Bridge) orderErasure(tx Tx, e Erasure, now time.Time, n *news) error {
 	if e.Case, err = b.openCase(tx, p, Erased, e.By, now, n); err != nil {
 		return err
 	}
-	if err := b.withdraw(tx, e.Handle); err != nil {
+	if err := b.withdraw(tx, e.Handle, n); err != nil {
 		return err
 	}
 	e.Stage = StageOrdered
@@ -252,7 +255,7 @@ func whoOf(tx Tx, e Erasure) (Identifiers, error) {
 
 // intend is the last moment at which anything can be stopped. The person goes with
 // it, so that nobody can come back under a key that is being destroyed.
-func (b *Bridge) intend(tx Tx, e Erasure, now time.Time) error {
+func (b *Bridge) intend(tx Tx, e Erasure, now time.Time, n *news) error {
 	who, err := whoOf(tx, e)
 	if err != nil {
 		return err
@@ -260,7 +263,7 @@ func (b *Bridge) intend(tx Tx, e Erasure, now time.Time) error {
 	if _, err := retain(tx, now, e.ID, e.Handle, who); err != nil {
 		return err
 	}
-	if err := b.withdraw(tx, e.Handle); err != nil {
+	if err := b.withdraw(tx, e.Handle, n); err != nil {
 		return err
 	}
 	if err := tx.DeletePerson(e.Person, nil); err != nil && !IsKind(err, KindNotFound) {
@@ -287,6 +290,9 @@ func (b *Bridge) shred(ctx context.Context, e Erasure) (done bool, err error) {
 	if err := b.sign(ctx); err != nil {
 		return wait(WaitsLog, err)
 	}
+	if begun, err := b.beginShred(ctx, e.ID); err != nil || !begun {
+		return false, err
+	}
 	shredded, err := b.store.Shred(ctx, e.Handle)
 	if IsKind(err, KindBusy) {
 		return wait(WaitsFiles, nil)
@@ -294,12 +300,14 @@ func (b *Bridge) shred(ctx context.Context, e Erasure) (done bool, err error) {
 		return wait(WaitsFiles, err)
 	}
 	now := b.time()
+	var n news
 	err = b.store.Update(ctx, func(tx Tx) error {
+		n = nil
 		e, err := tx.Erasure(e.ID)
 		if err != nil || e.Stage != StageIntended { // another node was first
 			return err
 		}
-		if err := b.withdraw(tx, e.Handle); err != nil { // they may have come back since the intent
+		if err := b.withdraw(tx, e.Handle, &n); err != nil { // they may have come back since the intent
 			return err
 		}
 		e.Stage, e.Waits, e.Ended, e.Shredded = StageDone, "", now, shredded
@@ -312,6 +320,7 @@ func (b *Bridge) shred(ctx context.Context, e Erasure) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	n.tell(b.watch)
 	b.log.Info().Str("erasure", e.ID).Msg("a person is forgotten")
 	if err := b.sign(ctx); err != nil && ctx.Err() == nil { // it is signed with the next events
 		b.log.Error().Err(err).Str("erasure", e.ID).Msg("a person is forgotten, and the log could not be signed at once")
@@ -319,19 +328,32 @@ func (b *Bridge) shred(ctx context.Context, e Erasure) (done bool, err error) {
 	return true, nil
 }
 
+// beginShred notes that destroying begins now, unless a hold was placed since it was
+// intended: from here on none can be.
+func (b *Bridge) beginShred(ctx context.Context, id string) (begun bool, err error) {
+	err = b.store.Update(ctx, func(tx Tx) error {
+		e, m, _, err := b.look(tx, id)
+		if begun = err == nil && m == shred; !begun || e.Begun {
+			return err
+		}
+		e.Begun = true
+		return tx.PutErasure(e)
+	})
+	return begun, err
+}
+
 // withdraw takes back the restores that are offered on a person's cases.
-func (b *Bridge) withdraw(tx Tx, h Handle) error {
-	return b.dropAll(tx, h, "the person is forgotten", func(a Action) bool { return a.State == ActionOffered })
+func (b *Bridge) withdraw(tx Tx, h Handle, n *news) error {
+	return b.dropAll(tx, h, "the person is forgotten", n, func(a Action) bool { return a.State == ActionOffered })
 }
 
 // dropAll drops those of a person's actions that pick chooses.
-func (b *Bridge) dropAll(tx Tx, h Handle, why string, pick func(Action) bool) error {
+func (b *Bridge) dropAll(tx Tx, h Handle, why string, n *news, pick func(Action) bool) error {
 	now := b.time()
 	cases, err := tx.CasesWith(h)
 	if err != nil {
 		return err
 	}
-	var n news
 	for _, c := range cases {
 		actions, err := tx.Actions(c.ID)
 		if err != nil {
@@ -364,7 +386,7 @@ func (b *Bridge) dropAll(tx Tx, h Handle, why string, pick func(Action) bool) er
 				return err
 			}
 		}
-		if err := settleCase(tx, c.ID, now, &n); err != nil {
+		if err := settleCase(tx, c.ID, now, n); err != nil {
 			return err
 		}
 	}

@@ -90,7 +90,7 @@ func putHold(tx Tx, h Hold) error {
 			return err
 		}
 		for _, e := range erasures {
-			if e.Stage == StageIntended || e.Stage == StageDone || e.Stage == StagePassed {
+			if e.Begun || e.Stage == StageDone || e.Stage == StagePassed {
 				return Errorf(KindConflict, "this person is forgotten, or the erasure can no longer be stopped")
 			}
 		}

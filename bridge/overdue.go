@@ -56,12 +56,19 @@ func (b *Bridge) endOverdue(tx Tx, l Lane, now time.Time, n *news) error {
 		if !a.State.open() || !a.Deadline.Before(now.Add(-lastTry)) {
 			continue
 		}
-		if a.Held { // it looks for itself when the app gets its turn
-			a.Deadline = now.Add(b.deadline(l.App))
-			if err := tx.PutAction(&a); err != nil {
+		if a.Held {
+			waits, err := b.stillHeld(tx, a)
+			if err != nil {
 				return err
 			}
-			continue
+			if waits || b.door(l.App) != nil { // it looks for itself when the app gets its turn
+				a.Deadline = now.Add(b.deadline(l.App))
+				if err := tx.PutAction(&a); err != nil {
+					return err
+				}
+				continue
+			}
+			a.Held, a.Problem = false, ""
 		}
 		a = a.end(ActionStuck, now)
 		a.Problem = cmp.Or(a.Problem, late)
@@ -76,4 +83,20 @@ func (b *Bridge) endOverdue(tx Tx, l Lane, now time.Time, n *news) error {
 		}
 	}
 	return nil
+}
+
+// stillHeld reports whether what keeps a held action still does.
+func (b *Bridge) stillHeld(tx Tx, a Action) (bool, error) {
+	if b.sound() != nil {
+		return true, nil
+	}
+	c, err := tx.Case(a.Case)
+	if err != nil {
+		return false, err
+	}
+	_, err = tx.HoldOn(c.Handle, c.Source)
+	if IsKind(err, KindNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }

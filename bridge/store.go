@@ -34,7 +34,7 @@ type Forgetting interface {
 // Shredded is what was done to forget a person.
 type Shredded struct {
 	Epoch   int64     // the key epoch it happened in: copies from it, and before, still hold the person
-	Key     string    // fingerprint of the wrapped key: hex, 16 digits; "" if there was none any more
+	Key     string    // fingerprint of the wrapped key: hex, 16 digits; "" if there is no trace of it any more
 	Scanned int64     // bytes of files that were searched for the key; 0 if there are no files of ours
 	Horizon time.Time // when copies from that epoch become unreadable, if all goes as planned
 }

@@ -178,13 +178,13 @@ func parseHandle(text string) (h bridge.Handle, err error) {
 }
 
 // aboutErasure answers POST /v1/erasures/{id}/… with what an operator has to say.
-func (s *Server) aboutErasure(say func(ctx context.Context, id string) (bridge.Erasure, error)) echo.HandlerFunc {
+func (s *Server) aboutErasure(say func(e Erasing, ctx context.Context, id string) (bridge.Erasure, error)) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		id, err := erasureID(c)
 		if err != nil {
 			return err
 		}
-		if _, err := say(c.Request().Context(), id); err != nil {
+		if _, err := say(s.Erasing, c.Request().Context(), id); err != nil {
 			return err
 		}
 		return s.answerErasure(c, http.StatusOK, id)
@@ -192,13 +192,13 @@ func (s *Server) aboutErasure(say func(ctx context.Context, id string) (bridge.E
 }
 
 // wordErasure is [Server.aboutErasure] with a body of one word: {"app": "crm"}.
-func (s *Server) wordErasure(name string, say func(ctx context.Context, id, word string) (bridge.Erasure, error)) echo.HandlerFunc {
+func (s *Server) wordErasure(name string, say func(e Erasing, ctx context.Context, id, word string) (bridge.Erasure, error)) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		var body map[string]string
 		if !readJSON(c, &body) || len(body) != 1 || body[name] == "" {
 			return bridge.Errorf(bridge.KindInvalid, `the body must be {"%s": "…"}`, name)
 		}
-		return s.aboutErasure(func(ctx context.Context, id string) (bridge.Erasure, error) { return say(ctx, id, body[name]) })(c)
+		return s.aboutErasure(func(e Erasing, ctx context.Context, id string) (bridge.Erasure, error) { return say(e, ctx, id, body[name]) })(c)
 	}
 }
 

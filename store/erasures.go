@@ -47,10 +47,10 @@ func (t *tx) ErasuresOf(h bridge.Handle) ([]bridge.Erasure, error) {
 	return t.listErasures(`SELECT body FROM erasures WHERE handle = $1 ORDER BY received DESC, id DESC`+t.forUpdate(), h[:])
 }
 
-func (t *tx) OpenErasures(epoch int64, after string, n int) ([]bridge.Erasure, error) {
+func (t *tx) OpenErasures(epoch int64, now time.Time, after string, n int) ([]bridge.Erasure, error) {
 	return t.listErasures(`SELECT body FROM erasures
-		WHERE (stage IN ('received', 'verified', 'approved', 'ordered', 'intended') OR stage = 'done' AND epoch < $1)
-		AND id > $2 ORDER BY id LIMIT $3`, epoch, after, n)
+		WHERE (stage IN ('received', 'verified', 'approved', 'ordered', 'intended') AND not_before <= $4 OR stage = 'done' AND epoch < $1)
+		AND id > $2 ORDER BY id LIMIT $3`, epoch, after, n, micros(now))
 }
 
 func (t *tx) PutErasure(e bridge.Erasure) error {
@@ -58,9 +58,9 @@ func (t *tx) PutErasure(e bridge.Erasure) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.do(`INSERT INTO erasures (id, handle, stage, urgency, epoch, received, body) VALUES ($1, $2, $3, $4, $5, $6, $7)
+	_, err = t.do(`INSERT INTO erasures (id, handle, stage, urgency, epoch, received, not_before, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 		ON CONFLICT (id) DO UPDATE SET stage = excluded.stage, urgency = excluded.urgency, epoch = excluded.epoch, body = excluded.body`,
-		e.ID, e.Handle[:], string(e.Stage), int(e.Urgency), e.Shredded.Epoch, micros(e.Received), string(body))
+		e.ID, e.Handle[:], string(e.Stage), int(e.Urgency), e.Shredded.Epoch, micros(e.Received), micros(e.NotBefore), string(body))
 	return err
 }
 

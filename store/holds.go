@@ -72,6 +72,11 @@ func (t *tx) Holds(all bool, limit int) ([]bridge.Hold, error) {
 }
 
 func (t *tx) HoldOn(h bridge.Handle, source string) (bridge.Hold, error) {
+	if t.write {
+		if err := t.holdsStay("_shared"); err != nil {
+			return bridge.Hold{}, err
+		}
+	}
 	return t.scanHold(oneHold{t, `WHERE lifted = 0 AND (handle = $2 AND source = '' OR handle = $1 AND source IN ('', $3))
 		ORDER BY placed, id LIMIT 1`, []any{h[:], source}})
 }
@@ -84,7 +89,20 @@ func (t *tx) HoldsToReview(now time.Time, n int) ([]bridge.Hold, error) {
 	return t.listHolds(`WHERE lifted = 0 AND NOT overdue AND review > 0 AND review < $2 ORDER BY review, id LIMIT $3`, micros(now), n)
 }
 
+// holdsStay keeps holds from being placed until the transaction ends, for whoever does
+// what cannot be undone; on SQLite nobody else writes meanwhile.
+func (t *tx) holdsStay(how string) error {
+	if t.name != postgresDialect.name {
+		return nil
+	}
+	_, err := t.do(`SELECT pg_advisory_xact_lock`+how+`($1, 0)`, lockHolds)
+	return err
+}
+
 func (t *tx) PutHold(h bridge.Hold) error {
+	if err := t.holdsStay(""); err != nil {
+		return err
+	}
 	subject, err := t.subject(everybody)
 	if err != nil {
 		return err

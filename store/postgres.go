@@ -28,6 +28,7 @@ const (
 	lockMigrate int32 = 0x65786d67 // "exmg"
 	lockApp     int32 = 0x65786170 // "exap", with a hash of the app's name
 	lockSeal    int32 = 0x6578736c // "exsl"
+	lockHolds   int32 = 0x65786864 // "exhd"
 	lockEpoch   int32 = 0x65786570 // "exep"
 )
 

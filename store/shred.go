@@ -52,15 +52,15 @@ func (s *Store) Shred(ctx context.Context, h bridge.Handle) (bridge.Shredded, er
 	}
 	epoch, begun := s.keys.Epoch()
 	shredded := bridge.Shredded{Epoch: epoch, Horizon: begun.Add(s.opts.Epoch + s.opts.Linger)}
-	if wrapped != nil {
-		sum := sha256.Sum256(wrapped)
-		shredded.Key = hex.EncodeToString(sum[:8])
-	}
 	trace := vault.Wrapped(wrapped).Trace()
 	for _, e := range s.keys.Erased() { // it may have been deleted by an attempt that was cut short
 		if e.Handle == h && trace == nil {
 			trace = e.Trace
 		}
+	}
+	if trace != nil {
+		sum := sha256.Sum256(trace)
+		shredded.Key = hex.EncodeToString(sum[:8])
 	}
 	shredded.Scanned, err = s.engine.scrub(ctx, trace)
 	return shredded, err

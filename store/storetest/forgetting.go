@@ -40,7 +40,7 @@ func forgetting(t *testing.T, s *store.Store) {
 	if err != nil || len(first.Key) != 16 || first.Epoch != 1 || first.Horizon.IsZero() {
 		t.Fatalf("%+v, %v", first, err)
 	}
-	if again, err := s.Shred(ctx, p.Handle); err != nil || again.Key != "" || again.Epoch != first.Epoch {
+	if again, err := s.Shred(ctx, p.Handle); err != nil || again.Key != first.Key || again.Epoch != first.Epoch {
 		t.Errorf("again: %+v, %v", again, err)
 	}
 	if _, err := s.Shred(ctx, former.Handle); err != nil {

@@ -11,6 +11,7 @@
 //	log.go        the log: appended, sealed, signed, verified, guarded
 //	exports.go    how far exports have come
 //	evidence.go   certificates and surveys read out of it
+//	erasures.go   requests to forget somebody; legal holds
 //	forgetting.go subject keys: sealed under, wrapped anew, destroyed
 //	retained.go   what is recognised of whoever was forgotten
 package storetest
@@ -59,6 +60,8 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"CaseStates", caseStates},
 		{"OpenCasesAreClaimed", openCases},
 		{"Actions", actions},
+		{"Erasures", erasures},
+		{"Holds", holds},
 		{"Accounts", accounts},
 		{"Tokens", tokens},
 		{"TwoTokens", twoTokens},

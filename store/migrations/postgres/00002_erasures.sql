@@ -7,6 +7,7 @@ CREATE TABLE erasures (
     stage    TEXT NOT NULL,
     urgency  BIGINT NOT NULL,
     epoch    BIGINT NOT NULL, -- in which it was done
+    not_before BIGINT NOT NULL, -- nothing is done about it until then
     received BIGINT NOT NULL,
     body     TEXT NOT NULL -- JSON
 );

@@ -7,6 +7,7 @@ CREATE TABLE erasures (
     stage    TEXT NOT NULL,
     urgency  INTEGER NOT NULL,
     epoch    INTEGER NOT NULL, -- in which it was done
+    not_before INTEGER NOT NULL, -- nothing is done about it until then
     received INTEGER NOT NULL,
     body     TEXT NOT NULL -- JSON
 ) STRICT;
