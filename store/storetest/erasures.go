@@ -67,16 +67,16 @@ func erasures(t *testing.T, s *store.Store) {
 		same("one stage", ids(tx.Erasures([]bridge.Stage{bridge.StageReceived}, start.Add(3*time.Hour), 9)), open.ID)
 		same("before", ids(tx.Erasures(nil, open.Received, 9)), refused.ID)
 		same("of a person", ids(tx.ErasuresOf(h)), open.ID, refused.ID)
-		same("open", ids(tx.OpenErasures(4, "", 9)), open.ID)
-		same("after it", ids(tx.OpenErasures(4, open.ID, 9)))
-		if n := len(ids(tx.OpenErasures(5, "", 9))); n != 2 {
+		same("open", ids(tx.OpenErasures(4, start.Add(3*time.Hour), "", 9)), open.ID)
+		same("after it", ids(tx.OpenErasures(4, start.Add(3*time.Hour), open.ID, 9)))
+		if n := len(ids(tx.OpenErasures(5, start.Add(3*time.Hour), "", 9))); n != 2 {
 			t.Errorf("when the epoch is over: %d", n)
 		}
 		return nil
 	})
 	open.Stage = bridge.StageRefused
 	must(t, s, func(tx bridge.Tx) error { return tx.PutErasure(open) })
-	see(t, s, func(tx bridge.Tx) error { same("none", ids(tx.OpenErasures(4, "", 9))); return nil })
+	see(t, s, func(tx bridge.Tx) error { same("none", ids(tx.OpenErasures(4, start.Add(3*time.Hour), "", 9))); return nil })
 }
 
 // holds: each keeps those in its scope, and nobody else, until it is lifted.
