@@ -26,6 +26,8 @@ type LinksTx interface {
 	// UseLink marks a link as used, and returns it. KindNotFound if there is none
 	// of that hash, or if it was used before, or has expired.
 	UseLink(hash [32]byte, now time.Time) (Link, error)
+	// GoodLink is KindNotFound if UseLink would be.
+	GoodLink(hash [32]byte, now time.Time) error
 }
 
 // MakeLink makes a link out of a secret for a person, by id or by a case. Only an
@@ -50,9 +52,13 @@ func (b *Bridge) MakeLink(ctx context.Context, person, caseID, law, secret strin
 // having the link proves who they are. Whoever is being forgotten already has
 // nothing more to ask for. KindNotFound if the link is not good, whatever the reason.
 func (b *Bridge) EraseByLink(ctx context.Context, secret string) error {
-	c, now := *b.erasing.Load(), b.time()
+	c, now, hash := *b.erasing.Load(), b.time(), sha256.Sum256([]byte(secret))
+	// Anybody may come here: whoever guesses must not keep writers waiting.
+	if err := b.store.View(ctx, func(tx Tx) error { return tx.GoodLink(hash, now) }); err != nil {
+		return err
+	}
 	err := b.store.Update(ctx, func(tx Tx) error {
-		l, err := tx.UseLink(sha256.Sum256([]byte(secret)), now)
+		l, err := tx.UseLink(hash, now)
 		if err != nil {
 			return err
 		}

@@ -37,7 +37,7 @@ func (s *Server) signed(ctx context.Context) (store.Signed, error) {
 
 // certify answers GET /v1/cases/{id}/certificate, and the same of erasures: the bundle, which is a zip;
 // or for browsers, which accept text/html, the page for people. The page may say
-// the person's name (?named=true), and hold the times against an SLA (?sla=4h).
+// the person's name (?named=true) to the operator, and hold the times against an SLA (?sla=4h).
 func (s *Server) certify(c echo.Context) error {
 	id, err := caseID(c)
 	if err != nil {
@@ -56,6 +56,9 @@ func (s *Server) certify(c echo.Context) error {
 		default:
 			return bridge.Errorf(bridge.KindInvalid, "known parameters are named and sla")
 		}
+	}
+	if named && callerIn(c).Operator != operatorName {
+		return bridge.Errorf(bridge.KindDenied, "only the operator may have the name on the page: leave named out")
 	}
 	at, err := s.signed(c.Request().Context())
 	if err != nil {

@@ -25,7 +25,9 @@ func notarised(t *testing.T) *front {
 		t.Fatal(err)
 	}
 	var kept *store.Store
-	f := start(t, defaults(), nil, func(o *Options) {
+	settings := defaults()
+	settings.Keys = append(settings.Keys, AuditorKey("pwc", auditText))
+	f := start(t, settings, nil, func(o *Options) {
 		if kept, err = store.Open(t.Context(), store.Options{Dir: t.TempDir(), LogKey: key, Logger: o.Logger}); err != nil {
 			t.Fatal(err)
 		}
@@ -57,6 +59,13 @@ func TestCertificatePage(t *testing.T) {
 	}
 	if _, page := f.ask(t, "GET", "/v1/cases/"+id+"/certificate?named=true&sla=fedramp-high", "", browser...); !strings.Contains(page, "grace@example.com") {
 		t.Error("the page was to say the name")
+	}
+	auditor := []string{"Authorization", "Bearer " + auditText, "Accept", "text/html"}
+	if res, page := f.ask(t, "GET", "/v1/cases/"+id+"/certificate", "", auditor...); res.StatusCode != 200 || strings.Contains(page, "grace") {
+		t.Errorf("an auditor gets %d %s", res.StatusCode, page)
+	}
+	if res, page := f.ask(t, "GET", "/v1/cases/"+id+"/certificate?named=true", "", auditor...); res.StatusCode != 403 || strings.Contains(page, "grace") {
+		t.Errorf("an auditor is told who it is: %d %s", res.StatusCode, page)
 	}
 	if err := f.store.View(t.Context(), func(tx bridge.Tx) error {
 		found, err := tx.Case(id)

@@ -89,7 +89,7 @@ func ConfigLoaded(now time.Time, apps int) bridge.Event {
 
 // operatorEvent is an event that the operator brought about.
 func operatorEvent(what bridge.EventType, now time.Time, f bridge.Facts) bridge.Event {
-	f.Operator = "operator"
+	f.Operator = operatorName
 	e := bridge.Event{At: now.UTC().Truncate(time.Microsecond), Type: what, Facts: f}
 	rand.Read(e.ID[:]) // never fails
 	return e

@@ -150,6 +150,9 @@ func (s *Server) sourceOf(ctx context.Context, now *state, x shown) (bridge.Call
 	return bridge.Caller{}, wrong, nil
 }
 
+// operatorName is what the log calls whoever has the administrator's token.
+const operatorName = "operator"
+
 // byKey finds the caller of a token that the configuration names. The operator
 // may come in where auditors may.
 func (s *state) byKey(text string, kind TokenKind) (caller bridge.Caller, ok bool) {
@@ -161,7 +164,7 @@ func (s *state) byKey(text string, kind TokenKind) (caller bridge.Caller, ok boo
 		if subtle.ConstantTimeCompare(k.Sum[:], sum[:]) == 1 && (k.Kind == kind || k.Kind == AdminToken && kind == AuditToken) {
 			caller, ok = bridge.Caller{Source: k.Source, Token: k.ID}, true
 			if k.Kind != SCIMToken {
-				caller.Operator = map[TokenKind]string{AdminToken: "operator", AuditToken: "auditor"}[k.Kind]
+				caller.Operator = map[TokenKind]string{AdminToken: operatorName, AuditToken: "auditor"}[k.Kind]
 			}
 		}
 	}

@@ -115,6 +115,38 @@ func TestErasePage(t *testing.T) {
 	}
 }
 
+// Guesses are for readers to answer: sources that wait to write lose no turn to them.
+func TestGuessedLinksDoNotWrite(t *testing.T) {
+	f, _, _ := withLinks(t)
+	writing, over, ended := make(chan struct{}), make(chan struct{}), make(chan error)
+	go func() {
+		ended <- f.store.Update(t.Context(), func(bridge.Tx) error {
+			close(writing)
+			<-over
+			return nil
+		})
+	}()
+	<-writing
+	answered := make(chan int)
+	go func() {
+		res, _ := f.ask(t, "POST", "/erase/"+strings.Repeat("A", secretLen), "")
+		answered <- res.StatusCode
+	}()
+	select {
+	case status := <-answered:
+		if status != http.StatusNotFound {
+			t.Error(status)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("a guess waits to write")
+		defer func() { <-answered }()
+	}
+	close(over)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
 // The address of the page is a secret: no other site, cache or script gets at it.
 func TestErasePageIsGuarded(t *testing.T) {
 	f, _, newLink := withLinks(t)

@@ -230,7 +230,7 @@ func TestGivesUpInTime(t *testing.T) {
 	if res, said := f.ask(t, "POST", "/scim/v2/Bulk", "{}", "Authorization", "Bearer "+hrText); res.StatusCode != 503 {
 		t.Error(res.StatusCode, said)
 	}
-	if usual := New(Options{Tokens: f.store}, defaults()); usual.GiveUp >= usual.HTTP().WriteTimeout {
+	if usual := New(Options{Tokens: f.store, Erasing: f.Erasing}, defaults()); usual.GiveUp >= usual.HTTP().WriteTimeout {
 		t.Error("it is given up when the answer cannot be sent any more:", usual.GiveUp)
 	}
 }

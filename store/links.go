@@ -35,3 +35,8 @@ func (t *tx) UseLink(hash [32]byte, now time.Time) (bridge.Link, error) {
 	l.Made, l.Expires = fromMicros(made), fromMicros(expires)
 	return l, err
 }
+
+func (t *tx) GoodLink(hash [32]byte, now time.Time) error {
+	var one int
+	return t.get("link", `SELECT 1 FROM links WHERE hash = $1 AND used = 0 AND expires > $2`, []any{hash[:], micros(now)}, &one)
+}

@@ -31,11 +31,11 @@ type Erasure struct {
 	Waived    []Waiver   `json:"waived,omitempty"`
 
 	Intended *time.Time `json:"intended,omitempty"` // from here on nothing stopped it
-	Erased   *time.Time `json:"erased,omitempty"`   // keys destroyed, and no byte found
+	Erased   *time.Time `json:"erased,omitempty"`   // keys destroyed, and no byte found where that was searched
 	Method   string     `json:"method,omitempty"`
 	Key      string     `json:"key,omitempty"`      // fingerprint of the wrapped key that was destroyed
 	Epoch    int64      `json:"epoch,omitempty"`    // number of the key epoch in which that was
-	Searched int64      `json:"searched,omitempty"` // bytes in which no trace of it was found
+	Searched int64      `json:"searched,omitempty"` // bytes in which no trace of it was found; 0 on PostgreSQL, whose files are not searched
 	Horizon  string     `json:"horizon,omitempty"`  // when backups from before can no longer be read, RFC 3339
 	Passed   *time.Time `json:"passed,omitempty"`   // when that was so
 

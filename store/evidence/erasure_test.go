@@ -62,6 +62,10 @@ func TestErasure(t *testing.T) {
 	if c.Issue != Final || len(c.NotProven) != 1 {
 		t.Errorf("when backups are unreadable: %s, %v", c.Issue, c.NotProven)
 	}
+	// An app that cannot erase still has them.
+	if p := page(t, c, Reader{}); !strings.Contains(p, "The person is forgotten here, and") || !strings.Contains(p, "no trace of it in 5.0 MiB searched") {
+		t.Error("the final certificate's page says too much or too little")
+	}
 
 	// Its events do not stand alone, nor in another order, nor for another case.
 	for name, leaves := range map[string][]string{"without its case": {erasure}} {
@@ -76,6 +80,17 @@ func TestErasure(t *testing.T) {
 				t.Errorf("done without having been begun: %v", got)
 			}
 		}
+	}
+}
+
+// On PostgreSQL no file is searched, and nobody is told that one was.
+func TestErasureWithoutSearch(t *testing.T) {
+	j := &journal{t: t}
+	j.erase(0, bridge.ErasureReceived, bridge.Facts{Operator: "operator"}, bridge.Party{Role: bridge.Subject, Handle: handle})
+	j.erase(time.Hour, bridge.ErasureIntended, bridge.Facts{})
+	j.erase(time.Hour, bridge.ErasureDone, bridge.Facts{Key: "0123456789abcdef", Epoch: 12})
+	if p := page(t, j.certify(erasure), Reader{}); strings.Contains(p, "searched") || !strings.Contains(p, "not exeunt&#39;s to search") {
+		t.Error("the page tells of a search that there was not")
 	}
 }
 

@@ -49,7 +49,7 @@ func (s sheet) Headline() string {
 	case e != nil && e.Refused != nil:
 		return "The erasure was refused."
 	case e != nil && e.Passed != nil:
-		return "The person is forgotten, and backups from before can no longer be read."
+		return "The person is forgotten here, and backups from before can no longer be read."
 	case e != nil && e.Erased != nil:
 		return "The person is forgotten here; backups from before are not unreadable yet."
 	case e != nil:
@@ -178,7 +178,12 @@ func (s sheet) Steps() []step {
 	}
 	key := ""
 	if e.Key != "" {
-		key = fmt.Sprintf("key %s, in key epoch %d; no trace of it in %s searched", e.Key, e.Epoch, size(e.Searched))
+		key = fmt.Sprintf("key %s, in key epoch %d; ", e.Key, e.Epoch)
+		if e.Searched > 0 {
+			key += fmt.Sprintf("no trace of it in %s searched", size(e.Searched))
+		} else {
+			key += "the database's files are not exeunt's to search"
+		}
 	}
 	horizon := ""
 	if e.Horizon != "" && e.Passed == nil {

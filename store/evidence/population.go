@@ -39,8 +39,8 @@ type Survey struct {
 	First   int64  `json:"first"` // the first event that was read, from before the period
 	Last    int64  `json:"last"`  // and the last; it says how things stood then
 
-	// Issue is "interim" while a departure is not over, or if the log ends
-	// before the period does.
+	// Issue is "interim" while a departure is not over, or if the log does not
+	// reach beyond the period by [Margin]: it may still get one of it.
 	Issue   string        `json:"issue"`
 	SetBack time.Duration `json:"clock_set_back_ns,omitempty"` // how far, at most, times fall behind earlier events'
 
@@ -161,7 +161,7 @@ func (s *Surveyor) Survey(c ledger.Checkpoint) (Survey, error) {
 	}
 	v := Survey{Version: SurveyVersion, Period: s.period, Log: Log{c.Origin, c.Size}, First: s.first, Last: s.last,
 		Issue: Final, SetBack: s.setBack, Departures: []Row{}, Limits: surveyLimits}
-	if len(s.underway) > 0 || s.latest.Before(s.period.To) {
+	if len(s.underway) > 0 || s.latest.Before(s.period.To.Add(Margin)) { // one of the period may still come
 		v.Issue = Interim
 	}
 	for _, id := range s.order {

@@ -90,6 +90,15 @@ func TestSurvey(t *testing.T) {
 	if v, err := surveyOf(t, j, p, 8); err != nil || v.Issue != Interim || len(v.Departures) != 1 {
 		t.Errorf("the log ends within the period: %+v, %v", v, err)
 	}
+	// What was stored a little later may bear an earlier time.
+	for after, want := range map[time.Duration]string{Margin - time.Second: Interim, Margin: Final} {
+		j := &journal{t: t}
+		j.add("", -2*day, bridge.PersonCreated, bridge.Facts{Source: "hr"})
+		j.add("", 10*day+after, bridge.PersonCreated, bridge.Facts{Source: "hr"})
+		if v, err := survey(t, j, p, 0, 2); err != nil || v.Issue != want {
+			t.Errorf("the log ends %s after the period: %s, %v", after, v.Issue, err)
+		}
+	}
 }
 
 // surveyOf is a survey of the log when it had size events.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/exeunt/exeunt/bridge"
@@ -162,6 +163,9 @@ func (k *Keyring) update(change func(*keys) error) error {
 	if err := k.reload(); err != nil {
 		return err
 	}
+	if err := sweep(k.path); err != nil {
+		return err
+	}
 	x := *k.keys.Load()
 	x.Epochs, x.Erased = slices.Clone(x.Epochs), slices.Clone(x.Erased)
 	if err := change(&x); err != nil {
@@ -177,9 +181,47 @@ func (k *Keyring) update(change func(*keys) error) error {
 	return k.reload()
 }
 
+// unfinished is how the name of a file begins that is to become a key file; digits
+// follow.
+func unfinished(path string) string { return "." + filepath.Base(path) + "-" }
+
+// sweep overwrites and removes what a change that was cut short has left: it holds
+// keys that may have been destroyed since. Nobody else changes the file meanwhile.
+func sweep(path string) error {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		digits, is := strings.CutPrefix(e.Name(), unfinished(path))
+		if !is || strings.Trim(digits, "0123456789") != "" || !e.Type().IsRegular() {
+			continue
+		}
+		left := filepath.Join(filepath.Dir(path), e.Name())
+		f, err := os.OpenFile(left, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(overwrite(f), f.Close(), os.Remove(left)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// overwrite makes everything in a file zero, durably.
+func overwrite(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(make([]byte, info.Size()), 0)
+	return errors.Join(err, f.Sync())
+}
+
 // written makes a file beside path that holds b, durably, and returns its name.
 func written(path string, b []byte) (name string, err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // 0600
+	f, err := os.CreateTemp(filepath.Dir(path), unfinished(path)+"*") // 0600
 	if err != nil {
 		return "", err
 	}
@@ -224,10 +266,6 @@ func replace(path string, b []byte) error {
 		return err
 	}
 	defer old.Close()
-	info, err := old.Stat()
-	if err != nil {
-		return err
-	}
 	name, err := written(path, b)
 	if err != nil {
 		return err
@@ -239,6 +277,5 @@ func replace(path string, b []byte) error {
 	if err := syncDir(path); err != nil {
 		return err
 	}
-	_, err = old.WriteAt(make([]byte, info.Size()), 0)
-	return errors.Join(err, old.Sync())
+	return overwrite(old)
 }

@@ -171,17 +171,20 @@ func (k *Keyring) BeginEpoch(now time.Time, age time.Duration) (number int64, be
 }
 
 // DestroyBefore destroys the keys of all epochs before the given one, which
-// stays. Everything in use must have been wrapped anew; see [Keyring.Rewrap].
-func (k *Keyring) DestroyBefore(number int64) error {
-	return k.update(func(x *keys) error {
+// stays, and reports whether there were any: another node may have been first.
+// Everything in use must have been wrapped anew; see [Keyring.Rewrap].
+func (k *Keyring) DestroyBefore(number int64) (destroyed bool, err error) {
+	err = k.update(func(x *keys) error {
 		if number > x.Epochs[len(x.Epochs)-1].Number {
 			return fmt.Errorf("vault: there is no key epoch %d", number)
 		}
+		destroyed = x.Epochs[0].Number < number
 		x.Epochs = slices.DeleteFunc(x.Epochs, func(e epoch) bool { return e.Number < number })
 		// A copy from the epoch in which somebody was erased may still hold them.
 		x.Erased = slices.DeleteFunc(x.Erased, func(e Erased) bool { return e.Epoch < number })
 		return nil
 	})
+	return destroyed && err == nil, err
 }
 
 // NoteErased notes, durably, that somebody is erased from now on; w is their

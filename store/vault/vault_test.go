@@ -100,7 +100,8 @@ func TestEpochs(t *testing.T) {
 	} else if plain, err := s.Open("", sealed); err != nil || string(plain) != "x" {
 		t.Error(string(plain), err)
 	}
-	if err := k.DestroyBefore(2); err != nil {
+	other := again(t, path, nil) // of another node, which has seen both
+	if destroyed, err := k.DestroyBefore(2); err != nil || !destroyed {
 		t.Fatal(err)
 	}
 	for name, k := range map[string]*Keyring{"here": k, "opened anew": again(t, path, nil)} {
@@ -111,7 +112,10 @@ func TestEpochs(t *testing.T) {
 			t.Errorf("%s: %v, oldest %d", name, err, k.Oldest())
 		}
 	}
-	if err := k.DestroyBefore(3); err == nil {
+	if destroyed, err := other.DestroyBefore(2); err != nil || destroyed {
+		t.Error("destroyed twice", err)
+	}
+	if _, err := k.DestroyBefore(3); err == nil {
 		t.Error("the current epoch was destroyed")
 	}
 	if _, err := k.OpenOf(9, "", sealed); err == nil || errors.Is(err, ErrDestroyed) {
@@ -140,6 +144,34 @@ func TestDestroyedKeysAreOverwritten(t *testing.T) {
 	}
 }
 
+// A process that died while it changed the file leaves a copy of the keys, which
+// must not outlive them.
+func TestWhatACrashLeftIsOverwritten(t *testing.T) {
+	k, path := ring(t, nil)
+	keys, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left, err := written(path, keys) // and then it died
+	if err != nil {
+		t.Fatal(err)
+	}
+	place := path + ".place"
+	if err := os.Link(left, place); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := k.BeginEpoch(day, 0); err != nil {
+		t.Fatal(err)
+	}
+	after, err := os.ReadFile(place)
+	if err != nil || len(bytes.Trim(after, "\x00")) != 0 {
+		t.Errorf("%d bytes are left: %v", len(bytes.Trim(after, "\x00")), err)
+	}
+	if _, err := os.Stat(left); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it is still there: %v", err)
+	}
+}
+
 func TestErasedAreRememberedAsLongAsCopiesCanBeRead(t *testing.T) {
 	k, path := ring(t, nil)
 	ada := bridge.NewHandle()
@@ -156,7 +188,7 @@ func TestErasedAreRememberedAsLongAsCopiesCanBeRead(t *testing.T) {
 	if _, _, err := k.BeginEpoch(day, 0); err != nil || !k.IsErased(ada) {
 		t.Fatal("forgotten while a copy from before can be read", err)
 	}
-	if err := k.DestroyBefore(2); err != nil || k.IsErased(ada) {
+	if _, err := k.DestroyBefore(2); err != nil || k.IsErased(ada) {
 		t.Error("still noted when no copy can be read any more", err)
 	}
 }
