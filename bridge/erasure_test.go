@@ -16,6 +16,7 @@ func TestNextOfErasure(t *testing.T) {
 	}
 	later := func(e *Erasure) { e.NotBefore = now.Add(time.Second) }
 	asked := func(a Approval) func(*Erasure) { return func(e *Erasure) { e.Approval = a } }
+	begun := func(e *Erasure) { e.Begun = true }
 	done := func(e *Erasure) { e.Shredded.Epoch = 7 }
 	for _, c := range []struct {
 		what string
@@ -45,7 +46,9 @@ func TestNextOfErasure(t *testing.T) {
 		{"held at the last moment", at(StageOrdered), standing{hold: "h"}, stay, WaitsHold},
 		{"the log is not sound", at(StageOrdered), standing{unsound: true}, stay, WaitsLog},
 		{"apps are through", at(StageOrdered), standing{}, intend, ""},
-		{"nothing stops it any more", at(StageIntended), standing{active: true, back: true, hold: "h", open: true, amiss: []string{"crm"}}, shred, ""},
+		{"nothing stops it any more", at(StageIntended), standing{active: true, back: true, open: true, amiss: []string{"crm"}}, shred, ""},
+		{"but a hold puts it off", at(StageIntended), standing{hold: "h"}, stay, WaitsHold},
+		{"unless destroying has begun", at(StageIntended, begun), standing{hold: "h"}, shred, ""},
 		{"but a log that is not sound", at(StageIntended), standing{unsound: true}, stay, WaitsLog},
 		{"backups can be read", at(StageDone, done), standing{oldest: 7}, stay, ""},
 		{"they cannot", at(StageDone, done), standing{oldest: 8}, pass, ""},

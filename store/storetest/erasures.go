@@ -13,7 +13,7 @@ import (
 func newErasure(h bridge.Handle, stage bridge.Stage, received time.Time) bridge.Erasure {
 	return bridge.Erasure{ID: uuid.NewString(), Source: "hr", Person: uuid.NewString(), Handle: h, Origin: bridge.ByRequest,
 		By: bridge.Caller{Operator: "operator", Token: "admin"}, Stage: stage, Approval: bridge.FourEyes, Rule: "gdpr/1",
-		Approved: []bridge.Caller{{Operator: "operator", Token: "other"}}, Apps: []string{"crm"},
+		Approved: []bridge.Caller{{Operator: "operator", Token: "other"}}, Apps: []string{"crm"}, NotBefore: received,
 		Deadlines: bridge.Deadlines{Due: received.AddDate(0, 1, 0)}, Received: received}
 }
 
@@ -67,16 +67,20 @@ func erasures(t *testing.T, s *store.Store) {
 		same("one stage", ids(tx.Erasures([]bridge.Stage{bridge.StageReceived}, start.Add(3*time.Hour), 9)), open.ID)
 		same("before", ids(tx.Erasures(nil, open.Received, 9)), refused.ID)
 		same("of a person", ids(tx.ErasuresOf(h)), open.ID, refused.ID)
-		same("open", ids(tx.OpenErasures(4, "", 9)), open.ID)
-		same("after it", ids(tx.OpenErasures(4, open.ID, 9)))
-		if n := len(ids(tx.OpenErasures(5, "", 9))); n != 2 {
+		same("open", ids(tx.OpenErasures(4, start.Add(3*time.Hour), "", 9)), open.ID)
+		same("put off", ids(tx.OpenErasures(4, start, "", 9)))
+		same("after it", ids(tx.OpenErasures(4, start.Add(3*time.Hour), open.ID, 9)))
+		if n := len(ids(tx.OpenErasures(5, start.Add(3*time.Hour), "", 9))); n != 2 {
 			t.Errorf("when the epoch is over: %d", n)
 		}
 		return nil
 	})
 	open.Stage = bridge.StageRefused
 	must(t, s, func(tx bridge.Tx) error { return tx.PutErasure(open) })
-	see(t, s, func(tx bridge.Tx) error { same("none", ids(tx.OpenErasures(4, "", 9))); return nil })
+	see(t, s, func(tx bridge.Tx) error {
+		same("none", ids(tx.OpenErasures(4, start.Add(3*time.Hour), "", 9)))
+		return nil
+	})
 }
 
 // holds: each keeps those in its scope, and nobody else, until it is lifted.
