@@ -16,7 +16,6 @@ func TestNextOfErasure(t *testing.T) {
 	}
 	later := func(e *Erasure) { e.NotBefore = now.Add(time.Second) }
 	asked := func(a Approval) func(*Erasure) { return func(e *Erasure) { e.Approval = a } }
-	begun := func(e *Erasure) { e.Begun = true }
 	done := func(e *Erasure) { e.Shredded.Epoch = 7 }
 	for _, c := range []struct {
 		what string
@@ -48,7 +47,7 @@ func TestNextOfErasure(t *testing.T) {
 		{"apps are through", at(StageOrdered), standing{}, intend, ""},
 		{"nothing stops it any more", at(StageIntended), standing{active: true, back: true, open: true, amiss: []string{"crm"}}, shred, ""},
 		{"but a hold puts it off", at(StageIntended), standing{hold: "h"}, stay, WaitsHold},
-		{"unless destroying has begun", at(StageIntended, begun), standing{hold: "h"}, shred, ""},
+		{"and no longer when it has begun", at(StageIntended, func(e *Erasure) { e.Begun = true }), standing{hold: "h"}, shred, ""},
 		{"but a log that is not sound", at(StageIntended), standing{unsound: true}, stay, WaitsLog},
 		{"backups can be read", at(StageDone, done), standing{oldest: 7}, stay, ""},
 		{"they cannot", at(StageDone, done), standing{oldest: 8}, pass, ""},
@@ -95,8 +94,9 @@ func TestAmiss(t *testing.T) {
 	e := Erasure{Case: "c", Apps: []string{"old"}}
 	act := func(app, id string, s ActionState) Action { return Action{Lane: Lane{App: app}, Case: id, State: s} }
 	got := e.amiss([]Action{act("wiki", "c", ActionVerified), act("old", "c", ActionImpossible), act("crm", "c", ActionStuck),
-		act("crm", "before", ActionStuck), act("box", "c", ActionImpossible), act("hub", "before", ActionImpossible), act("mail", "c", ActionAbsent)})
-	if len(got) != 2 || got[0] != "box" || got[1] != "crm" {
+		act("crm", "before", ActionStuck), act("box", "c", ActionImpossible), act("hub", "before", ActionImpossible), act("mail", "c", ActionAbsent),
+		act("sms", "c", ActionDropped), act("fax", "before", ActionDropped)})
+	if len(got) != 3 || got[0] != "box" || got[1] != "crm" || got[2] != "sms" {
 		t.Error(got)
 	}
 }

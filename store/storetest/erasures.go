@@ -13,7 +13,7 @@ import (
 func newErasure(h bridge.Handle, stage bridge.Stage, received time.Time) bridge.Erasure {
 	return bridge.Erasure{ID: uuid.NewString(), Source: "hr", Person: uuid.NewString(), Handle: h, Origin: bridge.ByRequest,
 		By: bridge.Caller{Operator: "operator", Token: "admin"}, Stage: stage, Approval: bridge.FourEyes, Rule: "gdpr/1",
-		Approved: []bridge.Caller{{Operator: "operator", Token: "other"}}, Apps: []string{"crm"}, NotBefore: received,
+		Approved: []bridge.Caller{{Operator: "operator", Token: "other"}}, Apps: []string{"crm"},
 		Deadlines: bridge.Deadlines{Due: received.AddDate(0, 1, 0)}, Received: received}
 }
 
@@ -67,10 +67,10 @@ func erasures(t *testing.T, s *store.Store) {
 		same("one stage", ids(tx.Erasures([]bridge.Stage{bridge.StageReceived}, start.Add(3*time.Hour), 9)), open.ID)
 		same("before", ids(tx.Erasures(nil, open.Received, 9)), refused.ID)
 		same("of a person", ids(tx.ErasuresOf(h)), open.ID, refused.ID)
-		same("open", ids(tx.OpenErasures(4, start.Add(3*time.Hour), "", 9)), open.ID)
-		same("put off", ids(tx.OpenErasures(4, start, "", 9)))
-		same("after it", ids(tx.OpenErasures(4, start.Add(3*time.Hour), open.ID, 9)))
-		if n := len(ids(tx.OpenErasures(5, start.Add(3*time.Hour), "", 9))); n != 2 {
+		now := start.Add(3 * time.Hour)
+		same("open", ids(tx.OpenErasures(4, now, "", 9)), open.ID)
+		same("after it", ids(tx.OpenErasures(4, now, open.ID, 9)))
+		if n := len(ids(tx.OpenErasures(5, now, "", 9))); n != 2 {
 			t.Errorf("when the epoch is over: %d", n)
 		}
 		return nil
@@ -79,6 +79,13 @@ func erasures(t *testing.T, s *store.Store) {
 	must(t, s, func(tx bridge.Tx) error { return tx.PutErasure(open) })
 	see(t, s, func(tx bridge.Tx) error {
 		same("none", ids(tx.OpenErasures(4, start.Add(3*time.Hour), "", 9)))
+		return nil
+	})
+	open.Stage, open.NotBefore = bridge.StageApproved, start.Add(4*time.Hour)
+	must(t, s, func(tx bridge.Tx) error { return tx.PutErasure(open) })
+	see(t, s, func(tx bridge.Tx) error {
+		same("none before its time", ids(tx.OpenErasures(4, start.Add(3*time.Hour), "", 9)))
+		same("then it is", ids(tx.OpenErasures(4, open.NotBefore, "", 9)), open.ID)
 		return nil
 	})
 }
