@@ -85,6 +85,9 @@ func TestFullConfiguration(t *testing.T) {
 	if len(apps) != 2 || apps[0].Name != "hooks" || apps[1].Name != "wiki" {
 		t.Fatalf("apps: %+v", apps)
 	}
+	if e := config.Erasing(); !e.OnDelete || e.After != 720*time.Hour || e.Approval != bridge.FourEyes || e.Law != "gdpr-belgium" {
+		t.Errorf("erasing: %+v", e)
+	}
 	wiki := apps[1]
 	if wiki.Title != "The wiki" || wiki.Protocol != "scim" || wiki.Connector == nil {
 		t.Errorf("wiki: %+v", wiki)
