@@ -11,6 +11,8 @@
 //	connector.go  Connector, Account, Order, Receipt: how a door is shut, and its outcomes
 //	case.go       Case: one departure of one person
 //	action.go     Action: one effect on one account, a state machine
+//	erasure.go    Erasure: one request to forget one person; next: what is done about it   pure
+//	hold.go       Hold: what must be kept, and until when somebody looks again
 //	event.go      Event: one line of the append-only log
 //	law.go        Law: how soon whoever asks to be forgotten must be answered  pure
 //	lawbook.go    Lawbook: the laws of this installation; extensions         pure
@@ -30,6 +32,8 @@
 //	groups.go     AddGroup, ChangeGroup, RemoveGroup
 //	returned.go   what happens when somebody comes back
 //	operator.go   RetryCase, AcceptRestore: what only an operator may ask for
+//	erase.go      RequestErasure, VerifyErasure, ApproveErasure …: what is said about erasures
+//	forget.go     AdvanceErasures: step by step, to the key's destruction
 //	planner.go    PlanCases: open cases become actions on lanes
 //	overdue.go    EndOverdue: what could not be done in time is told
 //	lane.go       WorkLane: Find, Do, Check, settle, one lane at a time

@@ -45,7 +45,9 @@ func TestNextOfErasure(t *testing.T) {
 		{"held at the last moment", at(StageOrdered), standing{hold: "h"}, stay, WaitsHold},
 		{"the log is not sound", at(StageOrdered), standing{unsound: true}, stay, WaitsLog},
 		{"apps are through", at(StageOrdered), standing{}, intend, ""},
-		{"nothing stops it any more", at(StageIntended), standing{active: true, back: true, hold: "h", open: true, amiss: []string{"crm"}}, shred, ""},
+		{"nothing stops it any more", at(StageIntended), standing{active: true, back: true, open: true, amiss: []string{"crm"}}, shred, ""},
+		{"but a hold puts it off", at(StageIntended), standing{hold: "h"}, stay, WaitsHold},
+		{"and no longer when it has begun", at(StageIntended, func(e *Erasure) { e.Begun = true }), standing{hold: "h"}, shred, ""},
 		{"but a log that is not sound", at(StageIntended), standing{unsound: true}, stay, WaitsLog},
 		{"backups can be read", at(StageDone, done), standing{oldest: 7}, stay, ""},
 		{"they cannot", at(StageDone, done), standing{oldest: 8}, pass, ""},
@@ -92,8 +94,9 @@ func TestAmiss(t *testing.T) {
 	e := Erasure{Case: "c", Apps: []string{"old"}}
 	act := func(app, id string, s ActionState) Action { return Action{Lane: Lane{App: app}, Case: id, State: s} }
 	got := e.amiss([]Action{act("wiki", "c", ActionVerified), act("old", "c", ActionImpossible), act("crm", "c", ActionStuck),
-		act("crm", "before", ActionStuck), act("box", "c", ActionImpossible), act("hub", "before", ActionImpossible), act("mail", "c", ActionAbsent)})
-	if len(got) != 2 || got[0] != "box" || got[1] != "crm" {
+		act("crm", "before", ActionStuck), act("box", "c", ActionImpossible), act("hub", "before", ActionImpossible), act("mail", "c", ActionAbsent),
+		act("sms", "c", ActionDropped), act("fax", "before", ActionDropped)})
+	if len(got) != 3 || got[0] != "box" || got[1] != "crm" || got[2] != "sms" {
 		t.Error(got)
 	}
 }

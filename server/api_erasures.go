@@ -198,7 +198,9 @@ func (s *Server) wordErasure(name string, say func(e Erasing, ctx context.Contex
 		if !readJSON(c, &body) || len(body) != 1 || body[name] == "" {
 			return bridge.Errorf(bridge.KindInvalid, `the body must be {"%s": "…"}`, name)
 		}
-		return s.aboutErasure(func(e Erasing, ctx context.Context, id string) (bridge.Erasure, error) { return say(e, ctx, id, body[name]) })(c)
+		return s.aboutErasure(func(e Erasing, ctx context.Context, id string) (bridge.Erasure, error) {
+			return say(e, ctx, id, body[name])
+		})(c)
 	}
 }
 

@@ -85,6 +85,9 @@ func TestFullConfiguration(t *testing.T) {
 	if len(apps) != 2 || apps[0].Name != "hooks" || apps[1].Name != "wiki" {
 		t.Fatalf("apps: %+v", apps)
 	}
+	if e := config.Erasing(); !e.OnDelete || e.After != 720*time.Hour || e.Approval != bridge.FourEyes || e.Law != "gdpr-belgium" {
+		t.Errorf("erasing: %+v", e)
+	}
 	wiki := apps[1]
 	if wiki.Title != "The wiki" || wiki.Protocol != "scim" || wiki.Connector == nil {
 		t.Errorf("wiki: %+v", wiki)
@@ -93,13 +96,14 @@ func TestFullConfiguration(t *testing.T) {
 		RetryMin: 500 * time.Millisecond, RetryMax: time.Hour, BreakerAfter: 10, BreakerWait: time.Minute}); wiki.Limits != want {
 		t.Errorf("limits: %+v", wiki.Limits)
 	}
-	if want := (bridge.Policy{bridge.Deactivated: {bridge.Lock}, bridge.Removed: {bridge.Lock, bridge.Delete}, bridge.Erased: {bridge.Delete}}); !reflect.DeepEqual(wiki.Policy, want) {
+	if want := (bridge.Policy{bridge.Deactivated: {bridge.Lock}, bridge.Removed: {bridge.Lock, bridge.Delete},
+		bridge.Erased: {bridge.Delete}}); !reflect.DeepEqual(wiki.Policy, want) {
 		t.Errorf("policy: %v", wiki.Policy)
 	}
-	// a default orders nothing that the app does not offer, and destroys nothing but for an erasure
+	// a default orders nothing that the app does not offer
 	for trigger, effects := range apps[0].Policy {
 		for _, e := range effects {
-			if _, ok := apps[0].Connector.Capabilities().Of(e); !ok || (e != bridge.Lock && e != bridge.Revoke) && trigger != bridge.Erased {
+			if _, ok := apps[0].Connector.Capabilities().Of(e); !ok || (trigger == bridge.Erased) != e.Destructive() {
 				t.Errorf("by default %s orders %s", trigger, e)
 			}
 		}

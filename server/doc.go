@@ -13,6 +13,8 @@
 //	gate.go                  what each request passes: id, log line, rate, places, panics
 //	room.go                  how long bodies may be, and how much memory all of them take
 //	api.go                   /v1: cases, retry, restore, checkpoint
+//	api_erasures.go          /v1/erasures: request, verify, approve, refuse, acknowledge, extend
+//	api_holds.go             /v1/holds: place, lift, review
 //	api_evidence.go          certificates, and all departures of a period
 //	api_links.go             /v1/erasures/links, and /erase, where a person asks to be forgotten
 //	api_log.go               /v1/log: proofs, tiles, events, for auditors

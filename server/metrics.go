@@ -93,13 +93,15 @@ func (m *Metrics) Watch(stats func(context.Context) (store.Stats, error), log ze
 		return prometheus.NewDesc("exeunt_"+name, help, labels, nil)
 	}
 	m.registry.MustRegister(&watch{stats: stats, log: log,
-		cases:   gauge("cases", "Cases by state.", "state"),
-		actions: gauge("actions", "Actions by app and state.", "app", "state"),
-		age:     gauge("queue_age_seconds", "How long an app's oldest action is due and not done.", "app"),
-		size:    gauge("log_events", "Events in the log's tree."),
-		pending: gauge("log_pending_events", "Events that wait for their place in the log's tree."),
-		waiting: gauge("store_waiting", "Changes that wait for their commit."),
-		wal:     gauge("store_wal_bytes", "Size of SQLite's write-ahead log."),
+		cases:    gauge("cases", "Cases by state.", "state"),
+		erasures: gauge("erasures", "Erasures by stage, and by how late they are.", "stage", "urgency"),
+		overdue:  gauge("holds_overdue", "Legal holds that nobody has reviewed in time."),
+		actions:  gauge("actions", "Actions by app and state.", "app", "state"),
+		age:      gauge("queue_age_seconds", "How long an app's oldest action is due and not done.", "app"),
+		size:     gauge("log_events", "Events in the log's tree."),
+		pending:  gauge("log_pending_events", "Events that wait for their place in the log's tree."),
+		waiting:  gauge("store_waiting", "Changes that wait for their commit."),
+		wal:      gauge("store_wal_bytes", "Size of SQLite's write-ahead log."),
 	})
 }
 
@@ -108,6 +110,7 @@ type watch struct {
 	stats                                            func(context.Context) (store.Stats, error)
 	log                                              zerolog.Logger
 	cases, actions, age, size, pending, waiting, wal *prometheus.Desc
+	erasures, overdue                                *prometheus.Desc
 
 	mu    sync.Mutex // held while counting, so that two who ask count once
 	last  store.Stats
@@ -115,7 +118,7 @@ type watch struct {
 }
 
 func (w *watch) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{w.cases, w.actions, w.age, w.size, w.pending, w.waiting, w.wal} {
+	for _, d := range []*prometheus.Desc{w.cases, w.actions, w.age, w.size, w.pending, w.waiting, w.wal, w.erasures, w.overdue} {
 		to <- d
 	}
 }
@@ -141,6 +144,10 @@ func (w *watch) Collect(to chan<- prometheus.Metric) {
 		}
 		gauge(w.age, age, app)
 	}
+	for is, n := range st.Erasures {
+		gauge(w.erasures, float64(n), string(is.Stage), is.Urgency.String())
+	}
+	gauge(w.overdue, float64(st.HoldsOverdue))
 	gauge(w.size, float64(st.Size))
 	gauge(w.pending, float64(st.Pending))
 	gauge(w.waiting, float64(st.Waiting))

@@ -59,7 +59,7 @@ func (t *tx) PutErasure(e bridge.Erasure) error {
 		return err
 	}
 	_, err = t.do(`INSERT INTO erasures (id, handle, stage, urgency, epoch, received, not_before, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-		ON CONFLICT (id) DO UPDATE SET stage = excluded.stage, urgency = excluded.urgency, epoch = excluded.epoch, body = excluded.body`,
+		ON CONFLICT (id) DO UPDATE SET stage = excluded.stage, urgency = excluded.urgency, epoch = excluded.epoch, not_before = excluded.not_before, body = excluded.body`,
 		e.ID, e.Handle[:], string(e.Stage), int(e.Urgency), e.Shredded.Epoch, micros(e.Received), micros(e.NotBefore), string(body))
 	return err
 }

@@ -9,13 +9,21 @@ import (
 
 // Stats are figures for metrics.
 type Stats struct {
-	Cases   map[bridge.CaseState]int
-	Actions map[string]map[bridge.ActionState]int // by app
-	Oldest  map[string]time.Time                  // due time of each app's oldest action that is due and open
-	Size    int64                                 // events in the log's tree
-	Pending int64                                 // events that wait for their place in it
-	Waiting int                                   // updates that wait for their commit
-	WAL     int64                                 // bytes of SQLite's write-ahead log; a stuck reader lets it grow
+	Cases        map[bridge.CaseState]int
+	Actions      map[string]map[bridge.ActionState]int // by app
+	Oldest       map[string]time.Time                  // due time of each app's oldest action that is due and open
+	Erasures     map[Lateness]int
+	HoldsOverdue int   // legal holds that nobody has reviewed in time
+	Size         int64 // events in the log's tree
+	Pending      int64 // events that wait for their place in it
+	Waiting      int   // updates that wait for their commit
+	WAL          int64 // bytes of SQLite's write-ahead log; a stuck reader lets it grow
+}
+
+// Lateness is how far an erasure has come, and how late it is.
+type Lateness struct {
+	Stage   bridge.Stage
+	Urgency bridge.Urgency
 }
 
 // Stats counts. The cost grows with the number of cases and actions, through
@@ -23,9 +31,21 @@ type Stats struct {
 func (s *Store) Stats(ctx context.Context) (Stats, error) {
 	st := Stats{
 		Cases: make(map[bridge.CaseState]int), Actions: make(map[string]map[bridge.ActionState]int),
-		Oldest: make(map[string]time.Time), Waiting: s.engine.waiting(), WAL: s.engine.walBytes(),
+		Erasures: make(map[Lateness]int), Oldest: make(map[string]time.Time), Waiting: s.engine.waiting(), WAL: s.engine.walBytes(),
 	}
 	err := s.engine.view(ctx, s, func(t *tx) (err error) {
+		if err := t.get("holds", `SELECT count(*) FROM holds WHERE lifted = 0 AND overdue`, nil, &st.HoldsOverdue); err != nil {
+			return err
+		}
+		if err := t.each(`SELECT stage, urgency, count(*) FROM erasures GROUP BY stage, urgency`, nil, func(r scanner) error {
+			var is Lateness
+			var n int
+			err := r.Scan(&is.Stage, &is.Urgency, &n)
+			st.Erasures[is] = n
+			return err
+		}); err != nil {
+			return err
+		}
 		if st.Size, err = t.logSize(); err != nil {
 			return err
 		}

@@ -12,6 +12,8 @@
 //	config.go     exeunt config check, schema; how every command finds its file
 //	app.go        exeunt app check
 //	case.go       exeunt case list, show, retry, restore
+//	erase.go      exeunt erase request, list, show, verify, approve, refuse, acknowledge, extend
+//	hold.go       exeunt hold place, list, lift, review
 //	export.go     the log's events brought to a SIEM; exeunt export
 //	evidence.go   exeunt case certificate, evidence population
 //	log.go        exeunt log verify, tail

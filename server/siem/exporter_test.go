@@ -254,7 +254,7 @@ func TestReceiverOutOfOrder(t *testing.T) {
 }
 
 // TestRun: what happens is exported by itself, and the end of the process loses
-// nothing and sends nothing twice.
+// nothing. What was taken as it came is sent again: nobody heard the answer.
 func TestRun(t *testing.T) {
 	c := newCollector(t)
 	d := newDesk(t, c.config())
@@ -277,7 +277,7 @@ func TestRun(t *testing.T) {
 		ended.Wait()
 		d.restart(c.config())
 	}
-	if !slices.Equal(c.took, upTo(20)) {
+	if got := slices.Compact(slices.Sorted(slices.Values(c.took))); !slices.Equal(got, upTo(20)) || len(c.took) > 40 {
 		t.Errorf("took %v", c.took)
 	}
 }

@@ -67,16 +67,27 @@ func erasures(t *testing.T, s *store.Store) {
 		same("one stage", ids(tx.Erasures([]bridge.Stage{bridge.StageReceived}, start.Add(3*time.Hour), 9)), open.ID)
 		same("before", ids(tx.Erasures(nil, open.Received, 9)), refused.ID)
 		same("of a person", ids(tx.ErasuresOf(h)), open.ID, refused.ID)
-		same("open", ids(tx.OpenErasures(4, start.Add(3*time.Hour), "", 9)), open.ID)
-		same("after it", ids(tx.OpenErasures(4, start.Add(3*time.Hour), open.ID, 9)))
-		if n := len(ids(tx.OpenErasures(5, start.Add(3*time.Hour), "", 9))); n != 2 {
+		now := start.Add(3 * time.Hour)
+		same("open", ids(tx.OpenErasures(4, now, "", 9)), open.ID)
+		same("after it", ids(tx.OpenErasures(4, now, open.ID, 9)))
+		if n := len(ids(tx.OpenErasures(5, now, "", 9))); n != 2 {
 			t.Errorf("when the epoch is over: %d", n)
 		}
 		return nil
 	})
 	open.Stage = bridge.StageRefused
 	must(t, s, func(tx bridge.Tx) error { return tx.PutErasure(open) })
-	see(t, s, func(tx bridge.Tx) error { same("none", ids(tx.OpenErasures(4, start.Add(3*time.Hour), "", 9))); return nil })
+	see(t, s, func(tx bridge.Tx) error {
+		same("none", ids(tx.OpenErasures(4, start.Add(3*time.Hour), "", 9)))
+		return nil
+	})
+	open.Stage, open.NotBefore = bridge.StageApproved, start.Add(4*time.Hour)
+	must(t, s, func(tx bridge.Tx) error { return tx.PutErasure(open) })
+	see(t, s, func(tx bridge.Tx) error {
+		same("none before its time", ids(tx.OpenErasures(4, start.Add(3*time.Hour), "", 9)))
+		same("then it is", ids(tx.OpenErasures(4, open.NotBefore, "", 9)), open.ID)
+		return nil
+	})
 }
 
 // holds: each keeps those in its scope, and nobody else, until it is lifted.
