@@ -3,6 +3,10 @@ package server
 import (
 	"archive/zip"
 	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -134,5 +138,45 @@ func TestPopulation(t *testing.T) {
 	}
 	for _, wrong := range []string{"", "from=2026-07-01", "from=2026-07-01&to=2026-07-01", "from=July&to=2026-10-01", "from=2026-07-01&to=2026-10-01&sla=x", "form=2026-07-01"} {
 		ask(wrong, 400)
+	}
+}
+
+// breaksOff fails after it has written so many bytes.
+type breaksOff struct {
+	Evidence
+	after int
+}
+
+func (b breaksOff) WritePopulation(_ context.Context, w io.Writer, _ evidence.Period, _ store.Signed) (evidence.Survey, error) {
+	if b.after > 0 {
+		io.WriteString(w, strings.Repeat("x", b.after))
+	}
+	return evidence.Survey{}, errors.New("the disk is gone")
+}
+
+// What breaks off in the middle is not taken for the whole.
+func TestPopulationBreaksOff(t *testing.T) {
+	f := notarised(t)
+	f.departure(t, "grace@example.com")
+	whole := f.Evidence
+	for after, want := range map[int]string{0: "500 problem", 100_000: "200 broken"} {
+		f.Evidence = breaksOff{whole, after}
+		req, err := http.NewRequestWithContext(t.Context(), "GET", f.url+"/v1/evidence/population?from=2026-07-01&to=2026-10-01", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+adminText)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := fmt.Sprint(res.StatusCode, " problem")
+		if _, err := io.ReadAll(res.Body); err != nil {
+			got = fmt.Sprint(res.StatusCode, " broken")
+		}
+		res.Body.Close()
+		if got != want || after == 0 && res.Header.Get("Content-Disposition") != "" {
+			t.Errorf("after %d bytes: %s %v", after, got, res.Header)
+		}
 	}
 }

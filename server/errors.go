@@ -76,6 +76,7 @@ func (s *Server) answerError(err error, c echo.Context) {
 		scim.WriteError(c.Response(), status, "", detail)
 		return
 	}
+	header.Del("Content-Disposition") // of what there is not
 	header.Set("Content-Type", "application/problem+json")
 	c.Response().WriteHeader(status)
 	json.NewEncoder(c.Response()).Encode(problem{

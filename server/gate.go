@@ -40,6 +40,9 @@ func (s *Server) gate(next echo.HandlerFunc) echo.HandlerFunc {
 		header.Set("Cache-Control", "no-store")
 
 		if err := s.contain(c, next); err != nil {
+			if c.Response().Committed { // what was begun must not look whole
+				defer panic(http.ErrAbortHandler)
+			}
 			c.Error(err)
 		}
 

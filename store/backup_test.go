@@ -14,6 +14,7 @@ import (
 
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/store"
+	"github.com/exeunt/exeunt/store/ledger"
 )
 
 func anything(store.Backup, *store.Store) error { return nil }
@@ -207,4 +208,23 @@ func (n *narrow) Write(b []byte) (int, error) {
 		return 0, os.ErrInvalid
 	}
 	return len(b), nil
+}
+
+// A new log that was begun twice says once what it continues.
+func TestLogContinuedOnce(t *testing.T) {
+	opts, _, _ := backedUp(t)
+	key := opts.LogKey
+	old := ledger.Checkpoint{Origin: key.Origin(), Size: 5}
+	opts.LogKey = newKey(t)
+	for range 2 {
+		if lost, err := store.BeginOrigin(t.Context(), opts, old); err != nil || lost != 4 {
+			t.Fatal(lost, err)
+		}
+	}
+	s := open(t, opts)
+	defer s.Close()
+	list, err := s.Sealed(t.Context(), 0, 10)
+	if err != nil || len(list) != 2 {
+		t.Fatal(len(list), err)
+	}
 }

@@ -2,11 +2,10 @@ package store
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"path/filepath"
-
-	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/store/ledger"
@@ -40,10 +39,14 @@ func BeginOrigin(ctx context.Context, opts Options, old ledger.Checkpoint) (lost
 	if err := s.engine.view(ctx, s, func(t *tx) error { size, err = t.logSize(); return err }); err != nil {
 		return 0, err
 	}
-	lost = max(old.Size-size, 0)
+	says := bridge.Facts{Operator: "operator", Origin: old.Origin, Size: old.Size, Root: old.Root.String(), Count: int(max(old.Size-size, 0))}
 	if err := s.update(ctx, func(t *tx) error {
-		return t.Append(bridge.NewEvent(s.now(), bridge.LogContinued, bridge.Facts{Operator: "operator",
-			Origin: old.Origin, Size: old.Size, Root: tlog.Hash(old.Root).String(), Count: int(lost)}))
+		said, err := t.continued(says)
+		if lost = int64(said.Count); err != nil || said.Origin != "" {
+			return err // by an attempt that was cut short
+		}
+		lost = int64(says.Count)
+		return t.Append(bridge.NewEvent(s.now(), bridge.LogContinued, says))
 	}); err != nil {
 		return 0, err
 	}
@@ -52,6 +55,24 @@ func BeginOrigin(ctx context.Context, opts Options, old ledger.Checkpoint) (lost
 	}
 	_, err = s.Checkpoint(ctx)
 	return lost, err
+}
+
+// continued is what an event says that tells of the same end of a log; zero if there
+// is none. It looks at all events.
+func (t *tx) continued(f bridge.Facts) (said bridge.Facts, err error) {
+	kind := binary.BigEndian.AppendUint16(nil, uint16(bridge.LogContinued)) // behind the time
+	err = t.each(`SELECT body FROM log_event WHERE substr(body, 9, 2) = $1`, []any{kind}, func(r scanner) error {
+		var body []byte
+		if err := r.Scan(&body); err != nil {
+			return err
+		}
+		l, err := ledger.ParseLeaf(ledger.Leaf(0, body))
+		if l.Facts.Origin == f.Origin && l.Facts.Size == f.Size && l.Facts.Root == f.Root {
+			said = l.Facts
+		}
+		return err
+	})
+	return said, err
 }
 
 // forgetCheckpoints takes the checkpoints that another key has signed out, on a

@@ -20,23 +20,33 @@ type file struct{ path string }
 // NewFile is a file that is replaced with each checkpoint.
 func NewFile(path string) Place { return file{path} }
 
-func (f file) Held(context.Context) ([]byte, error) {
+func (f file) Held(_ context.Context, origin string) ([]byte, error) {
 	note, err := os.ReadFile(f.path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(note) == 0 {
 		return nil, nil
 	}
-	return note, plain(err)
+	if err != nil {
+		return nil, plain(err)
+	}
+	c, err := ledger.Read(note)
+	if err != nil {
+		return nil, errors.New("it holds something that is no checkpoint; remove that, or name another file")
+	}
+	if c.Origin != origin {
+		return nil, nil // of a log that was closed
+	}
+	return note, nil
 }
 
 func (f file) Put(ctx context.Context, c Checkpoint) error {
-	held, err := f.Held(ctx)
+	held, err := f.Held(ctx, c.Origin)
 	if err != nil || bytes.Equal(held, c.Note) {
 		return err
 	}
-	if len(held) > 0 {
+	if held != nil {
 		old, err := ledger.Read(held)
 		if err != nil {
-			return errors.New("it holds something that is no checkpoint; remove that, or name another file")
+			return err
 		}
 		if err := compare(old, c); err != nil {
 			return err
@@ -109,8 +119,8 @@ func write(path string, content []byte) error {
 	return errors.Join(err, t.Sync(), t.Close())
 }
 
-// Held returns the checkpoint with the largest size that is readable.
-func (f folder) Held(context.Context) ([]byte, error) {
+// Held returns the checkpoint of a log with the largest size that is readable.
+func (f folder) Held(_ context.Context, origin string) ([]byte, error) {
 	entries, err := os.ReadDir(f.path)
 	if err != nil {
 		return nil, plain(err)
@@ -123,7 +133,7 @@ func (f folder) Held(context.Context) ([]byte, error) {
 		if err != nil {
 			return nil, plain(err)
 		}
-		if _, err := ledger.Read(note); err == nil {
+		if c, err := ledger.Read(note); err == nil && c.Origin == origin {
 			return note, nil
 		}
 	}

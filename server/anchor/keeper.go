@@ -27,6 +27,7 @@ const (
 // Store is what a keeper needs of the store; *store.Store has it.
 type Store interface {
 	Log
+	LastCheckpoint(ctx context.Context) ([]byte, error)
 	Anchors(ctx context.Context) (map[string]store.Anchor, error)
 	Anchored(ctx context.Context, place string, size int64, note []byte) error
 }
@@ -175,6 +176,15 @@ func (k *Keeper) deliver(ctx context.Context, d *delivery) {
 	if err == nil {
 		err = d.place.Put(ctx, c)
 	}
+	var x *Contradiction
+	if errors.As(err, &x) && x.size > c.Size {
+		// Another node may have signed and brought that meanwhile.
+		if newest, failed := k.Store.LastCheckpoint(ctx); failed == nil {
+			if now, failed := checkpoint(newest); failed == nil && now.Size >= x.size {
+				err = errors.New("it has a newer checkpoint")
+			}
+		}
+	}
 	if err == nil && c.Size > 0 {
 		err = k.Store.Anchored(ctx, d.name, c.Size, note)
 	}
@@ -189,13 +199,9 @@ func (k *Keeper) held(ctx context.Context, d *delivery, ours Checkpoint) error {
 	if !ok {
 		return nil
 	}
-	note, err := place.Held(ctx)
+	note, err := place.Held(ctx, ours.Origin)
 	if err != nil || note == nil {
 		return err
-	}
-	claimed, err := ledger.Read(note)
-	if err != nil || claimed.Origin != ours.Origin {
-		return nil // no checkpoint, which Put looks into, or of a log that was closed
 	}
 	c, err := ledger.Open(note, k.Key)
 	if err != nil {

@@ -370,6 +370,69 @@ func TestTwoNodes(t *testing.T) {
 	}
 }
 
+// overtaken is a place to which another node brings a newer checkpoint, just before
+// this one does.
+type overtaken struct {
+	Place
+	first func()
+}
+
+func (o *overtaken) Put(ctx context.Context, c Checkpoint) error {
+	if o.first != nil {
+		o.first()
+		o.first = nil
+	}
+	return o.Place.Put(ctx, c)
+}
+
+// Two nodes keep one file, and neither takes it for a contradiction.
+func TestOvertaken(t *testing.T) {
+	d := newDesk(t)
+	place := NewFile(filepath.Join(t.TempDir(), "checkpoint"))
+	d.keep(nil)
+	d.mustSign(3)
+	d.keep(map[string]Place{"f": &overtaken{place, func() {
+		newer, err := checkpoint(d.mustSign(1))
+		if err := errors.Join(err, place.Put(t.Context(), newer)); err != nil {
+			t.Fatal(err)
+		}
+	}}})
+	if d.outcomes["f contradicted"] != 0 {
+		t.Errorf("%v", d.outcomes)
+	}
+	d.mustSign(1)
+	if d.after(time.Minute); d.outcomes["f kept"] != 1 {
+		t.Errorf("%v", d.outcomes)
+	}
+}
+
+// A folder that holds a closed log, which was longer, holds the new one to its word too.
+func TestFolderOfTwoLogs(t *testing.T) {
+	d := newDesk(t)
+	path := t.TempDir()
+	old, err := ledger.NewSigner(newSecret(t, "exeunt/closed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	note, err := old.Sign(1000, ledger.Empty("").Root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed, err := checkpoint(note)
+	if err := errors.Join(err, NewFolder(path).Put(t.Context(), closed)); err != nil {
+		t.Fatal(err)
+	}
+	d.keep(map[string]Place{"f": NewFolder(path)})
+	d.mustSign(3)
+	before := d.copy()
+	d.keep(nil)
+	d.mustSign(3)
+	d.keep(map[string]Place{"f": NewFolder(path)})
+	d.putBack(before)
+	d.keep(map[string]Place{"f": NewFolder(path)})
+	d.refused("6 events, and here are 3")
+}
+
 // Whatever a witness answers, only a real contradiction is one.
 func TestHostileWitness(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -26,19 +26,22 @@ type Place interface {
 	Put(ctx context.Context, c Checkpoint) error
 }
 
-// holder is a place that can say what it kept last; nil: nothing.
+// holder is a place that can say what it kept last of a log; nil: nothing.
 type holder interface {
-	Held(ctx context.Context) ([]byte, error)
+	Held(ctx context.Context, origin string) ([]byte, error)
 }
 
 // Contradiction says that somebody outside holds another history of this log.
 // Either it was rewritten or set back, or they are mistaken; a person must look.
-type Contradiction struct{ why string }
+type Contradiction struct {
+	why  string
+	size int64 // that it holds, if that is more than there was here when it was asked
+}
 
 func (c *Contradiction) Error() string { return c.why }
 
 func contradicts(format string, args ...any) error {
-	return &Contradiction{fmt.Sprintf(format, args...)}
+	return &Contradiction{why: fmt.Sprintf(format, args...)}
 }
 
 // compare says whether what a place holds can stand beside ours, as far as that
@@ -48,7 +51,7 @@ func compare(held ledger.Checkpoint, ours Checkpoint) error {
 	case held.Origin != ours.Origin:
 		return nil // of a log that was closed
 	case held.Size > ours.Size:
-		return contradicts("it holds a checkpoint of %d events, and here are %d", held.Size, ours.Size)
+		return &Contradiction{fmt.Sprintf("it holds a checkpoint of %d events, and here are %d", held.Size, ours.Size), held.Size}
 	case held.Size == ours.Size && held.Root != ours.Root:
 		return contradicts("it holds another history of %d events", held.Size)
 	}

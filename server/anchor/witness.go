@@ -18,7 +18,6 @@ import (
 // Log is what a witness is told from, and where its signatures are kept;
 // *store.Store has it.
 type Log interface {
-	LastCheckpoint(ctx context.Context) ([]byte, error)
 	Consistency(ctx context.Context, size, old int64) (tlog.TreeProof, error)
 	Cosigned(ctx context.Context, size int64, witness string, line []byte) error
 }
@@ -73,7 +72,7 @@ func (w *witness) Put(ctx context.Context, c Checkpoint) error {
 				return err
 			}
 			if size > c.Size {
-				return w.ahead(ctx, size)
+				return &Contradiction{fmt.Sprintf("it has cosigned %d events, and they are not here", size), size}
 			}
 			if size == old && size == c.Size {
 				return contradicts("it has cosigned another history of %d events", size)
@@ -88,20 +87,6 @@ func (w *witness) Put(ctx context.Context, c Checkpoint) error {
 		}
 	}
 	return errors.New("it says something else each time")
-}
-
-// ahead is a witness that has seen more than it was just told of: by another node
-// perhaps, for nobody asks for a cosignature before the checkpoint is stored.
-func (w *witness) ahead(ctx context.Context, size int64) error {
-	note, err := w.log.LastCheckpoint(ctx)
-	if err != nil {
-		return err
-	}
-	if newest, err := ledger.Read(note); err == nil && size <= newest.Size {
-		w.seen = size
-		return errors.New("it has seen a newer checkpoint")
-	}
-	return contradicts("it has cosigned %d events, and they are not here", size)
 }
 
 // addCheckpoint is the body of a request.

@@ -192,12 +192,12 @@ func (r *restoration) findNewest(held string) error {
 	}
 	for name, place := range places {
 		holder, can := place.(interface {
-			Held(context.Context) ([]byte, error)
+			Held(ctx context.Context, origin string) ([]byte, error)
 		})
 		if !can {
 			continue
 		}
-		note, err := holder.Held(r.Context())
+		note, err := holder.Held(r.Context(), r.key.Origin())
 		if err == nil && note != nil {
 			err = take(note)
 		}
