@@ -33,6 +33,7 @@ type Config struct {
 	Retained   map[string]RetainedConfig `yaml:"retained" jsonschema_description:"Purposes, by name, for which somebody may be recognised again after they were forgotten; none by default"`
 	Erasure    ErasureConfig             `yaml:"erasure" jsonschema_description:"How people are forgotten"`
 	AdminToken bridge.Secret             `yaml:"admin_token" jsonschema_description:"The administrator's token, by reference; without it, one is kept in the data directory"`
+	Operators  map[string]bridge.Secret  `yaml:"operators" jsonschema_description:"Tokens of more operators, by name and by reference: they may do what the administrator may, and the log tells them apart"`
 	Auditors   map[string]bridge.Secret  `yaml:"auditors" jsonschema_description:"Tokens of auditors, by name and by reference: they may read the log, certificates and populations, and nothing else"`
 	Sources    map[string]SourceConfig   `yaml:"sources" jsonschema_description:"HR systems and identity providers that may speak to us, by name"`
 	Apps       map[string]AppConfig      `yaml:"apps" jsonschema_description:"Applications whose doors are shut, by name"`

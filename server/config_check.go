@@ -33,11 +33,8 @@ func (d *decoder) check(c *Config) {
 	d.checkAddresses(c)
 	seen := map[[32]byte]string{}
 	d.checkToken(c.AdminToken, "admin_token", AdminToken, seen)
-	for _, name := range slices.Sorted(maps.Keys(c.Auditors)) {
-		at := join("auditors", name)
-		d.checkName(name, at)
-		d.checkToken(c.Auditors[name], at, AuditToken, seen)
-	}
+	d.checkTokens(c.Operators, "operators", AdminToken, seen)
+	d.checkTokens(c.Auditors, "auditors", AuditToken, seen)
 	d.checkSources(c, seen)
 	d.oneOf(c.Log.Level, levels, "log.level")
 	within(d, c.SLA, time.Second, 365*24*time.Hour, "sla")
@@ -162,6 +159,15 @@ func (d *decoder) checkToken(t bridge.Secret, path string, want TokenKind, seen 
 		return
 	}
 	seen[sum] = path
+}
+
+// checkTokens notes what is wrong with tokens that have names.
+func (d *decoder) checkTokens(tokens map[string]bridge.Secret, path string, want TokenKind, seen map[[32]byte]string) {
+	for _, name := range slices.Sorted(maps.Keys(tokens)) {
+		at := join(path, name)
+		d.checkName(name, at)
+		d.checkToken(tokens[name], at, want, seen)
+	}
 }
 
 // apps makes the apps out of their configurations.

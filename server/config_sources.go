@@ -46,6 +46,9 @@ func (c Config) Settings() Settings {
 	s := Settings{Limit: c.Limits, Knows: slices.Sorted(maps.Keys(c.Sources)), Sources: c.Sources, Proxies: c.Proxies,
 		ProxyCert: c.ProxyCert, TLS: c.TLS, SLA: c.SLA, Retained: c.Retained, Laws: c.Lawbook(), Law: c.Erasure.Law,
 		Keys: []Key{KeyOf("admin", "", c.AdminToken)}}
+	for _, name := range slices.Sorted(maps.Keys(c.Operators)) {
+		s.Keys = append(s.Keys, KeyOf("operator."+name, "", c.Operators[name]))
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.Auditors)) {
 		s.Keys = append(s.Keys, AuditorKey(name, c.Auditors[name]))
 	}

@@ -1,8 +1,11 @@
 package store
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -68,6 +71,9 @@ func (s *Store) certify(ctx context.Context, id string, at Signed) (evidence.Cer
 	if err != nil {
 		return evidence.Certificate{}, nil, err
 	}
+	// Those of an erasure and of its case stand among each other in the log.
+	slices.SortFunc(leaves, bytes.Compare) // they begin alike, and then with their position
+	slices.SortFunc(parsed, func(a, b ledger.ParsedLeaf) int { return cmp.Compare(a.Seq, b.Seq) })
 	cert, err := evidence.Certify(at.Checkpoint, parsed)
 	return cert, leaves, err
 }

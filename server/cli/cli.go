@@ -77,6 +77,7 @@ an auditor can verify.`,
 	}
 	root.PersistentFlags().StringP("config", "c", "", "configuration `file` (default: exeunt.yaml here, then /etc/exeunt/exeunt.yaml)")
 	root.MarkPersistentFlagFilename("config", "yaml", "yml")
+	root.PersistentFlags().String("operator", "", "`file` with your own token, for what is said to a running exeunt (default: the administrator's)")
 	root.AddCommand(
 		demoCommand(),
 		serveCommand(),

@@ -35,6 +35,13 @@ var errNobody = errors.New("nobody answers")
 // clientOf returns a client for the server that runs with this configuration.
 func clientOf(c *cobra.Command, config server.Config) (*client, error) {
 	token := config.AdminToken
+	if file, _ := c.Flags().GetString("operator"); file != "" {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			return nil, misusef("the operator's token cannot be read: %w", err)
+		}
+		token = bridge.Secret(strings.TrimSpace(string(raw)))
+	}
 	if token == "" {
 		raw, err := os.ReadFile(filepath.Join(config.Data, adminFile))
 		if err != nil {

@@ -82,7 +82,7 @@ func Check(path string, b Brought) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return said(policy, signed, c.Size, found.String()+" "+compared)
+	return said(policy, signed, c.Size, found.String()+". "+compared)
 }
 
 // archiveNote is the signed checkpoint of a bundle or archive.
