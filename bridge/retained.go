@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // Retention is that somebody may be recognised again although they were forgotten,
@@ -116,7 +118,9 @@ func retain(tx Tx, now time.Time, erasure string, h Handle, who Identifiers) (id
 				return nil, err
 			}
 			facts := Facts{Operator: "engine", Token: r.By, Erasure: erasure, Retain: one.ID, Due: r.Expires.Format(time.RFC3339)}
-			if err := tx.Append(newEvent(now, RetainedKept, facts)); err != nil {
+			kept := newEvent(now, RetainedKept, facts)
+			kept.Request, _ = uuid.Parse(erasure) // so that the erasure's certificate tells of it
+			if err := tx.Append(kept); err != nil {
 				return nil, err
 			}
 			ids = append(ids, one.ID)

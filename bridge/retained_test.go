@@ -65,10 +65,10 @@ func (d *desk) person() bridge.Person {
 func (d *desk) forget(p bridge.Person) (ids []string) {
 	d.Helper()
 	err := d.store.Update(d.Context(), func(tx bridge.Tx) (err error) {
-		if ids, err = bridge.Retain(tx, d.now, "e1", p.Handle, p.Identifiers()); err != nil {
+		if ids, err = bridge.Retain(tx, d.now, theErasure, p.Handle, p.Identifiers()); err != nil {
 			return err
 		}
-		again, err := bridge.Retain(tx, d.now, "e1", p.Handle, p.Identifiers())
+		again, err := bridge.Retain(tx, d.now, theErasure, p.Handle, p.Identifiers())
 		if len(again) > 0 {
 			d.Error("made twice")
 		}
@@ -107,11 +107,16 @@ func (d *desk) told(t bridge.EventType) (facts []bridge.Facts) {
 			if len(e.Parties) > 0 {
 				d.Errorf("the log says whose %s is", e.Facts.Retain)
 			}
+			if id := e.Facts.Erasure; id != "" && id != uuid.UUID(e.Request).String() {
+				d.Errorf("%s is no part of the erasure that it names", t)
+			}
 			facts = append(facts, e.Facts)
 		}
 	}
 	return facts
 }
+
+const theErasure = "0199c1d2-0000-7000-8000-0000000000e1"
 
 func fraud(expires time.Time) bridge.Retention {
 	return bridge.Retention{Purpose: "fraud", Basis: "GDPR 17(3)(e)", Document: "DPIA 7", Approver: "Cleo", Expires: expires}
@@ -142,7 +147,7 @@ func TestRetained(t *testing.T) {
 			t.Error("known without having been asked for")
 		}
 		kept := d.told(bridge.RetainedKept)
-		if len(kept) != 2 || kept[0].Retain != ids[0] || kept[0].Due != "2026-05-06T10:00:00Z" || kept[0].Erasure != "e1" || kept[0].Token != "t" {
+		if len(kept) != 2 || kept[0].Retain != ids[0] || kept[0].Due != "2026-05-06T10:00:00Z" || kept[0].Erasure != theErasure || kept[0].Token != "t" {
 			t.Errorf("%+v", kept)
 		}
 

@@ -69,13 +69,13 @@ type Waiver struct {
 	At  time.Time `json:"at"`
 }
 
-// Token is a retained token, under its random id.
+// Token is a retained token, under its random id. When it was destroyed, the log
+// says elsewhere: that event is no part of the erasure.
 type Token struct {
-	ID        string     `json:"id"`
-	Kept      time.Time  `json:"kept"`
-	Law       string     `json:"basis,omitempty"`
-	Expires   string     `json:"expires,omitempty"` // RFC 3339
-	Destroyed *time.Time `json:"destroyed,omitempty"`
+	ID      string    `json:"id"`
+	Kept    time.Time `json:"kept"`
+	Law     string    `json:"basis,omitempty"`
+	Expires string    `json:"expires,omitempty"` // RFC 3339; it is destroyed then at the latest
 }
 
 func readErasure(id string, s story) (*Erasure, error) {
@@ -120,12 +120,6 @@ func readErasure(id string, s story) (*Erasure, error) {
 			e.Passed = &at
 		case bridge.RetainedKept:
 			e.Retained = append(e.Retained, Token{ID: f.Retain, Kept: at, Law: f.Law, Expires: f.Due})
-		case bridge.RetainedDestroyed:
-			for i := range e.Retained {
-				if e.Retained[i].ID == f.Retain {
-					e.Retained[i].Destroyed = &at
-				}
-			}
 		}
 	}
 	if e.Erased != nil && e.Intended == nil || e.Passed != nil && e.Erased == nil {

@@ -63,7 +63,8 @@ func TestErasure(t *testing.T) {
 		t.Errorf("when backups are unreadable: %s, %v", c.Issue, c.NotProven)
 	}
 	// An app that cannot erase still has them.
-	if p := page(t, c, Reader{}); !strings.Contains(p, "The person is forgotten here, and") || !strings.Contains(p, "no trace of it in 5.0 MiB searched") {
+	if p := page(t, c, Reader{}); !strings.Contains(p, "The person is forgotten here, and") || !strings.Contains(p, "no trace of it in 5.0 MiB searched") ||
+		!strings.Contains(p, "until 31 August 2027, 16:00 UTC at the latest") {
 		t.Error("the final certificate's page says too much or too little")
 	}
 
