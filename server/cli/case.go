@@ -158,14 +158,14 @@ func printCases(w io.Writer, cases []server.Case) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "CASE\tSTATE\tTRIGGER\tSOURCE\tOPENED\tPERSON")
 	for _, c := range cases {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", c.ID, c.State, c.Trigger, c.Source, stamp(c.Opened), plain(c.Who.UserName))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", c.ID, c.State, c.Trigger, c.Source, stamp(c.Opened), who(c))
 	}
 	return t.Flush()
 }
 
 func printCase(w io.Writer, c server.Case) error {
 	fmt.Fprintf(w, "case     %s\nperson   %s (%s in the log)\nsource   %s, %s\nopened   %s\nstate    %s\n",
-		c.ID, plain(c.Who.UserName), c.Handle, c.Source, c.Trigger, stamp(c.Opened), c.State)
+		c.ID, who(c), c.Handle, c.Source, c.Trigger, stamp(c.Opened), c.State)
 	if c.Closed != nil {
 		fmt.Fprintf(w, "closed   %s, after %s\n", stamp(*c.Closed), c.Closed.Sub(c.Opened).Round(time.Millisecond))
 	}
@@ -197,3 +197,11 @@ func dash(s string) string {
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
+
+// who is by what a case's person is known to people.
+func who(c server.Case) string {
+	if c.Who.UserName == "" {
+		return "(forgotten)"
+	}
+	return plain(c.Who.UserName)
+}

@@ -69,7 +69,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, d.stage.clear()) }()
 
 	for _, act := range []func(context.Context) error{
-		d.introduce, d.provision, d.signIn, d.leave, d.watch, d.tryAgain, d.verify,
+		d.introduce, d.provision, d.signIn, d.leave, d.watch, d.tryAgain, d.certify, d.forget, d.verify,
 	} {
 		if err := act(ctx); err != nil {
 			return failf("the demo stopped: %v", err)

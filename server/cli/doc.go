@@ -9,6 +9,7 @@
 //	demo.go       exeunt demo: one performance
 //	demo_stage.go three apps, exeunt between them, and the five people
 //	demo_acts.go  what happens in it, act by act
+//	demo_forget.go the last acts: certified, and forgotten
 //	config.go     exeunt config check, schema; how every command finds its file
 //	app.go        exeunt app check
 //	case.go       exeunt case list, show, retry, restore
