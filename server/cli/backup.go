@@ -348,7 +348,11 @@ func beginOrigin(c *cobra.Command, config server.Config, old ledger.Checkpoint) 
 	path := filepath.Join(config.Data, keyFile)
 	if key, err := ledger.LoadKey(path, old.Origin); err == nil {
 		aside := path + "." + filepath.Base(key.Origin())
-		if err := errors.Join(os.Rename(path, aside), os.Rename(path+".pub", aside+".pub")); err != nil {
+		err := os.Rename(path+".pub", aside+".pub") // first: who has no secret key has nothing to put aside
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
+			err = os.Rename(path, aside)
+		}
+		if err != nil {
 			return failf("the old log's key cannot be put aside: %w", err)
 		}
 	}
