@@ -25,7 +25,7 @@ func bundled(t testing.TB, j *journal, request string) (bundle []byte, key strin
 		leaves = append(leaves, j.raw[e.Seq])
 	}
 	var b bytes.Buffer
-	if err := WriteBundle(&b, cert, leaves, note, hashes); err != nil {
+	if err := WriteBundle(&b, cert, leaves, note, []byte("log x\nquorum none\n"), hashes); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes(), key
@@ -57,7 +57,7 @@ func TestBundle(t *testing.T) {
 			content := []byte(text[name])
 			content[i] ^= 1
 			_, err := verifyBundle(rezip(t, names, with(text, name, string(content))), key)
-			if (err == nil) != (name == readmeFile) {
+			if (err == nil) != (name == readmeFile || name == policyFile) {
 				t.Fatalf("%s with byte %d changed (%q): %v", name, i, text[name][max(0, i-20):i+1], err)
 			}
 		}
