@@ -129,7 +129,7 @@ func TestWhatABundleCannotShow(t *testing.T) {
 	}
 	file := filepath.Join(t.TempDir(), "certificate.zip")
 	var b bytes.Buffer
-	if err := errors.Join(WriteBundle(&b, cert, leaves, note, hashes), os.WriteFile(file, b.Bytes(), 0o600)); err != nil {
+	if err := errors.Join(WriteBundle(&b, cert, leaves, note, nil, hashes), os.WriteFile(file, b.Bytes(), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	says, err := Check(file, Brought{VerifierKey: key})
