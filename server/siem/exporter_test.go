@@ -116,6 +116,13 @@ type collector struct {
 	answer func(rows []plain) (status int, take bool)
 }
 
+// answers has it answer so from now on.
+func (c *collector) answers(a func([]plain) (status int, take bool)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.answer = a
+}
+
 func newCollector(t *testing.T) *collector {
 	c := &collector{hashes: map[int64]string{}}
 	c.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -161,7 +168,7 @@ func TestDownForDays(t *testing.T) {
 	if err := d.run(); err != nil || !slices.Equal(c.took, upTo(5)) {
 		t.Fatalf("%v, %v", c.took, err)
 	}
-	c.answer = func([]plain) (int, bool) { return 503, false }
+	c.answers(func([]plain) (int, bool) { return 503, false })
 	d.happen(5, 250)
 	for range 3 {
 		if d.run() == nil {
@@ -171,7 +178,7 @@ func TestDownForDays(t *testing.T) {
 	if d.lacks != 250 {
 		t.Errorf("the export lacks %d events", d.lacks)
 	}
-	c.answer = nil
+	c.answers(nil)
 	d.restart(c.config())
 	if err := d.run(); err != nil {
 		t.Fatal(err)
@@ -196,12 +203,12 @@ func TestDownForDays(t *testing.T) {
 func TestAnswerLost(t *testing.T) {
 	c := newCollector(t)
 	d := newDesk(t, c.config())
-	c.answer = func([]plain) (int, bool) { return 0, true }
+	c.answers(func([]plain) (int, bool) { return 0, true })
 	d.happen(0, 3)
 	if d.run() == nil {
 		t.Fatal("an answer that did not come was taken for one")
 	}
-	c.answer = nil
+	c.answers(nil)
 	d.restart(c.config())
 	if err := d.run(); err != nil || !slices.Equal(c.took, []int64{0, 1, 2, 0, 1, 2}) {
 		t.Errorf("%v, %v", c.took, err)
@@ -211,12 +218,12 @@ func TestAnswerLost(t *testing.T) {
 func TestOneBadEvent(t *testing.T) {
 	c := newCollector(t)
 	d := newDesk(t, c.config())
-	c.answer = func(rows []plain) (int, bool) {
+	c.answers(func(rows []plain) (int, bool) {
 		if slices.ContainsFunc(rows, func(r plain) bool { return r.Facts.Count == 3 }) {
 			return 422, false
 		}
 		return 200, true
-	}
+	})
 	d.happen(0, 7)
 	if err := d.run(); err != nil || !slices.Equal(c.took, []int64{0, 1, 2, 4, 5, 6}) {
 		t.Fatalf("%v, %v", c.took, err)
@@ -225,7 +232,7 @@ func TestOneBadEvent(t *testing.T) {
 	if err != nil || size != 7 || len(list) != 1 || list[0].Next != 7 || len(list[0].Refused) != 1 || list[0].Refused[0].Seq != 3 || list[0].Refused[0].Status != 422 {
 		t.Fatalf("%+v, %v", list, err)
 	}
-	c.answer = nil
+	c.answers(nil)
 	if err := d.store.Replay(t.Context(), "siem", 3); err != nil {
 		t.Fatal(err)
 	}
@@ -240,14 +247,14 @@ func TestOneBadEvent(t *testing.T) {
 func TestReceiverOutOfOrder(t *testing.T) {
 	c := newCollector(t)
 	d := newDesk(t, c.config())
-	c.answer = func([]plain) (int, bool) { return 400, false }
+	c.answers(func([]plain) (int, bool) { return 400, false })
 	d.happen(0, 4)
 	for range 2 {
 		if d.run() == nil {
 			t.Fatal("everything was refused, and nothing was said")
 		}
 	}
-	c.answer = nil
+	c.answers(nil)
 	if err := d.run(); err != nil || !slices.Equal(c.took, upTo(4)) {
 		t.Errorf("%v, %v", c.took, err)
 	}
