@@ -205,7 +205,7 @@ func Restore(ctx context.Context, r io.Reader, opts Options, judge func(Backup, 
 	if err := os.MkdirAll(opts.Dir, 0o700); err != nil {
 		return b, err
 	}
-	guard, err := lock(filepath.Join(opts.Dir, lockFile))
+	guard, err := lock(filepath.Join(opts.Dir, lockFile), opts.Dir)
 	if err != nil {
 		return b, err
 	}

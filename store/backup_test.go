@@ -15,6 +15,7 @@ import (
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/store"
 	"github.com/exeunt/exeunt/store/ledger"
+	"github.com/exeunt/exeunt/store/vault"
 )
 
 func anything(store.Backup, *store.Store) error { return nil }
@@ -226,5 +227,35 @@ func TestLogContinuedOnce(t *testing.T) {
 	list, err := s.Sealed(t.Context(), 0, 10)
 	if err != nil || len(list) != 2 {
 		t.Fatal(len(list), err)
+	}
+}
+
+// A copy beside the database in use ends none of its key epochs, and is not worked
+// on with its key file.
+func TestCopyTakesNoKeys(t *testing.T) {
+	opts, p, backup := backedUp(t)
+	s := open(t, opts)
+	copied := opts
+	copied.Dir, copied.KeyFile, copied.Epoch = filepath.Join(t.TempDir(), "copy"), opts.Dir+".keys", time.Nanosecond
+	if _, err := store.Restore(t.Context(), bytes.NewReader(backup), copied, anything); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := store.Open(t.Context(), copied); err == nil {
+		c.Close()
+		t.Error("two databases at work with one key file")
+	} else if !strings.Contains(err.Error(), "needs a copy of its key file") {
+		t.Error(err)
+	}
+	copied.Aside = true
+	c := open(t, copied)
+	if _, err := c.EndEpoch(t.Context()); err == nil {
+		t.Error("the copy ended an epoch")
+	}
+	c.Close()
+	if err := s.View(t.Context(), func(tx bridge.Tx) error { _, err := tx.Person(p.ID); return err }); err != nil {
+		t.Error("the database in use:", err)
+	}
+	if keys, err := vault.Open(t.Context(), copied.KeyFile, nil); err != nil || keys.Oldest() != 1 {
+		t.Error(keys.Oldest(), err)
 	}
 }

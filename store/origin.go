@@ -26,6 +26,7 @@ func BeginOrigin(ctx context.Context, opts Options, old ledger.Checkpoint) (lost
 	if err := forgetCheckpoints(ctx, opts); err != nil {
 		return 0, err
 	}
+	opts.Aside = true
 	opts.Doubt = nil // nobody holds anything of the new log
 	s, err := Open(ctx, opts)
 	if err != nil {
@@ -78,7 +79,7 @@ func (t *tx) continued(f bridge.Facts) (said bridge.Facts, err error) {
 // forgetCheckpoints takes the checkpoints that another key has signed out, on a
 // connection of its own: nobody who works may.
 func forgetCheckpoints(ctx context.Context, opts Options) error {
-	guard, err := lock(filepath.Join(opts.Dir, lockFile))
+	guard, err := lock(filepath.Join(opts.Dir, lockFile), opts.Dir)
 	if err != nil {
 		return err
 	}
