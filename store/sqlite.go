@@ -65,7 +65,7 @@ func (s *Store) openSQLite(ctx context.Context) (err error) {
 	if e.owns, err = s.ownKeys(); err != nil {
 		return err
 	}
-	if err := sweepRestores(s.opts.Dir); err != nil {
+	if err := sweepLeft(s.opts.Dir); err != nil {
 		return err
 	}
 	// SQLite would make it readable for everybody; what stands beside it has its mode.
