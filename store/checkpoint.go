@@ -111,6 +111,12 @@ func (t *tx) lastCheckpoint() (size int64, note []byte, err error) {
 	return size, note, err
 }
 
+// GoesOn makes sure that the log begins with what a checkpoint of key says; the error
+// is [ErrTampered] if not. It trusts the stored hashes; see [Store.VerifyLog].
+func (s *Store) GoesOn(ctx context.Context, key *ledger.Signer, note []byte) error {
+	return s.engine.view(ctx, s, func(t *tx) error { return t.goesOn(key, note) })
+}
+
 // goesOn makes sure that the log begins with what a checkpoint says.
 func (t *tx) goesOn(key *ledger.Signer, kept []byte) error {
 	c, err := ledger.Open(kept, key.VerifierKey())

@@ -132,14 +132,15 @@ type restoration struct {
 	leaves    string
 	newOrigin bool
 
-	keys   []*ledger.Signer   // log.key, and those of logs that have ended
-	key    *ledger.Signer     // which of them has signed the backup's log
-	held   string             // a file with a checkpoint, or ""
-	newest *ledger.Checkpoint // that is known of the log; nil for none
-	known  bool               // it is as new as the backup's own at least, so the log may go on from it
-	added  int                // events from the export
-	begun  *ledger.Signer     // the key of the log that has begun; nil if the old one goes on
-	lost   int64              // events of the old one
+	keys   []*ledger.Signer    // log.key, and those of logs that have ended
+	key    *ledger.Signer      // which of them has signed the backup's log
+	held   string              // a file with a checkpoint, or ""
+	kept   []ledger.Checkpoint // all that are known
+	newest *ledger.Checkpoint  // that is known of the log; nil for none
+	known  bool                // it is as new as the backup's own at least, so the log may go on from it
+	added  int                 // events from the export
+	begun  *ledger.Signer      // the key of the log that has begun; nil if the old one goes on
+	lost   int64               // events of the old one
 }
 
 func (r *restoration) run(file string) error {
@@ -199,6 +200,9 @@ func logKeys(path string) (keys []*ledger.Signer, err error) {
 func (r *restoration) findNewest() error {
 	take := func(note []byte) error {
 		c, err := ledger.Open(note, r.key.VerifierKey())
+		if err == nil {
+			r.kept = append(r.kept, c)
+		}
 		if err == nil && (r.newest == nil || c.Size > r.newest.Size) {
 			r.newest = &c
 		}
@@ -254,9 +258,15 @@ func (r *restoration) judge(made store.Backup, s *store.Store) error {
 	if err != nil {
 		return fmt.Errorf("the log in the backup does not verify: %w", err)
 	}
-	if r.newest != nil && r.newest.Size <= report.Size {
-		opts.Held = r.newestNote()
-		if _, err := s.VerifyLog(r.Context(), opts); err != nil {
+	for _, c := range r.kept { // an older one may be of another history than a newer
+		if c.Size > report.Size {
+			continue
+		}
+		note, err := r.key.Sign(c.Size, c.Root) // once more
+		if err == nil {
+			err = s.GoesOn(r.Context(), r.key, note)
+		}
+		if err != nil {
 			return fmt.Errorf("the log in the backup is not the one that was signed: %w", err)
 		}
 	}
