@@ -105,6 +105,7 @@ func runCall(args []string) error {
 	body := f.String("d", "", "body, or @file")
 	want := f.Int("status", 0, "status that is expected; 0: any 2xx")
 	head := f.Bool("i", false, "print the answer's header too")
+	into := f.String("o", "", "file for the answer's body")
 	mime := f.String("type", "application/scim+json", "")
 	cert := f.String("cert", "", "name of a client certificate: NAME.pem and NAME.key")
 	forwarded := f.String("from", "", "X-Forwarded-For")
@@ -148,10 +149,17 @@ func runCall(args []string) error {
 	for _, c := range resp.Cookies() {
 		fmt.Println("cookie " + c.Name + "=" + c.Value)
 	}
-	if _, err := io.Copy(os.Stdout, resp.Body); err != nil {
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
 		return err
 	}
-	fmt.Println()
+	if *into != "" {
+		if err := os.WriteFile(*into, answer, 0o600); err != nil {
+			return err
+		}
+	} else {
+		fmt.Printf("%s\n", answer)
+	}
 	if *want == 0 && resp.StatusCode/100 != 2 || *want != 0 && resp.StatusCode != *want {
 		return fmt.Errorf("%s %s answered %d", f.Arg(0), f.Arg(1), resp.StatusCode)
 	}

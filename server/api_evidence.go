@@ -32,7 +32,9 @@ func (s *Server) signed(ctx context.Context) (store.Signed, error) {
 	if err != nil {
 		return store.Signed{}, err
 	}
-	return store.OpenSigned(note, s.LogKey)
+	at, err := store.OpenSigned(note, s.LogKey)
+	at.Policy = s.Policy
+	return at, err
 }
 
 // certify answers GET /v1/cases/{id}/certificate, and the same of erasures: the bundle, which is a zip;

@@ -136,7 +136,8 @@ func TestPopulation(t *testing.T) {
 	if err != nil || len(v.Departures) != 2 || v.Departures[0].Case != first || v.Departures[1].Case != second || v.Period.SLA != 24*time.Hour || v.Issue != evidence.Interim {
 		t.Errorf("%+v, %v", v, err)
 	}
-	for _, wrong := range []string{"", "from=2026-07-01", "from=2026-07-01&to=2026-07-01", "from=July&to=2026-10-01", "from=2026-07-01&to=2026-10-01&sla=x", "form=2026-07-01"} {
+	for _, wrong := range []string{"", "from=2026-07-01", "from=2026-07-01&to=2026-07-01", "from=July&to=2026-10-01", "from=2026-07-01&to=2026-10-01&sla=x",
+		"from=2026-07-01&to=9999-12-31T23:59:59-12:00", "form=2026-07-01"} {
 		ask(wrong, 400)
 	}
 }

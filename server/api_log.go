@@ -21,7 +21,8 @@ type Log interface {
 	ProveInclusion(ctx context.Context, seq int64, at store.Signed) ([]byte, error)
 	// ProveConsistency proves that the log of to events begins with that of from.
 	ProveConsistency(ctx context.Context, from, to int64) (tlog.TreeProof, error)
-	// Tile is the content of a tile of hashes (c2sp.org/tlog-tiles).
+	// Tile is the content of a tile of hashes (c2sp.org/tlog-tiles), or of level -1:
+	// of entries.
 	Tile(ctx context.Context, t tlog.Tile) ([]byte, error)
 	// LeavesFrom returns leaves from a position on, at most limit.
 	LeavesFrom(ctx context.Context, from int64, limit int) ([][]byte, error)
@@ -72,12 +73,16 @@ func (s *Server) proveConsistency(c echo.Context) error {
 	return c.Blob(http.StatusOK, "text/plain; charset=utf-8", evidence.FormatConsistency(proof))
 }
 
-// logTile answers GET /v1/log/tile/<level>/<number>[.p/<width>]. A whole tile never
-// changes.
+// logTile answers GET /v1/log/tile/<level>/<number>[.p/<width>], hashes, and
+// /v1/log/tile/entries/<number>[.p/<width>], leaves. A whole tile never changes.
 func (s *Server) logTile(c echo.Context) error {
-	const hashesPerTile = "tile/8/" // as tlog writes a tile's path; ours leaves the height out
-	tile, err := tlog.ParseTilePath(hashesPerTile + c.Param("*"))
-	if err != nil || tile.L < 0 {
+	// tlog writes the height too, and calls data what C2SP calls entries.
+	path, entries := strings.CutPrefix(c.Param("*"), "entries/")
+	if entries {
+		path = "data/" + path
+	}
+	tile, err := tlog.ParseTilePath("tile/8/" + path)
+	if err != nil || entries != (tile.L < 0) {
 		return bridge.Errorf(bridge.KindNotFound, "there is no such tile; see c2sp.org/tlog-tiles")
 	}
 	content, err := s.Log.Tile(c.Request().Context(), tile)

@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -158,7 +159,20 @@ func TestLogProofs(t *testing.T) {
 	if h, err := tlog.TreeHash(600, reader); err != nil || h != earlier.Root {
 		t.Errorf("from tiles: %v, %v", h == earlier.Root, err)
 	}
-	for _, path := range []string{"/v1/log/tile/0/003", "/v1/log/tile/0/002.p/200", "/v1/log/tile/1/000", "/v1/log/tile/9/000", "/v1/log/tile/0/x000",
+	// And so are the entries: from them alone too.
+	var tree ledger.Frontier
+	for _, path := range []string{"000", "001", "002.p/138"} {
+		for rest := f.audit(t, "/v1/log/tile/entries/"+path, 200); rest != ""; {
+			n := 2 + int(binary.BigEndian.Uint16([]byte(rest)))
+			tree.Append(nil, []byte(rest[2:n]))
+			rest = rest[n:]
+		}
+	}
+	if tree.Size() != now.Size || tree.Root() != now.Root {
+		t.Errorf("from entries: %d of %d events", tree.Size(), now.Size)
+	}
+	for _, path := range []string{"/v1/log/tile/entries/003", "/v1/log/tile/entries/002", "/v1/log/tile/entries/002.p/139", "/v1/log/tile/entries/0", "/v1/log/tile/entries/data/000",
+		"/v1/log/tile/-1/000", "/v1/log/tile/0/003", "/v1/log/tile/0/002.p/200", "/v1/log/tile/1/000", "/v1/log/tile/9/000", "/v1/log/tile/0/x000",
 		"/v1/log/tile/data/000", "/v1/log/tile/0/../0/000", "/v1/log/proof/inclusion?seq=650"} {
 		f.audit(t, path, 404)
 	}
@@ -218,18 +232,22 @@ func TestCertificateAgainstAKeptCheckpoint(t *testing.T) {
 		bad  bool
 	}{
 		"nothing kept":      {evidence.Brought{}, "No checkpoint kept elsewhere was given", false},
-		"without a proof":   {evidence.Brought{Held: held}, "was NOT compared", false},
+		"without a proof":   {evidence.Brought{Held: held}, "from=600&to=650 has it", true},
+		"a proof alone":     {evidence.Brought{Consistency: prove(600, 650)}, "without the checkpoint", true},
 		"older":             {evidence.Brought{Held: held, Consistency: prove(600, 650)}, "are one history", false},
 		"newer":             {evidence.Brought{Held: newer, Consistency: prove(650, 657)}, "are one history", false},
-		"another proof":     {evidence.Brought{Held: held, Consistency: prove(599, 650)}, "", true},
-		"another log's":     {evidence.Brought{Held: foreign}, "", true},
-		"no proof at all":   {evidence.Brought{Held: held, Consistency: []byte("x\n")}, "", true},
-		"a half-read proof": {evidence.Brought{Held: held, Consistency: bytes.TrimSuffix(prove(600, 650), []byte("\n"))}, "", true},
+		"another proof":     {evidence.Brought{Held: held, Consistency: prove(599, 650)}, "not shown that the first 600", true},
+		"another log's":     {evidence.Brought{Held: foreign}, "not signed by", true},
+		"no proof at all":   {evidence.Brought{Held: held, Consistency: []byte("x\n")}, "no hash", true},
+		"a half-read proof": {evidence.Brought{Held: held, Consistency: bytes.TrimSuffix(prove(600, 650), []byte("\n"))}, "spelling", true},
 	} {
 		c.b.VerifierKey = s.VerifierKey()
 		text, err := evidence.Check(bundle, c.b)
+		if err != nil {
+			text = err.Error()
+		}
 		if (err != nil) != c.bad || !strings.Contains(text, c.says) {
-			t.Errorf("%s: %q, %v", name, text, err)
+			t.Errorf("%s: %q", name, text)
 		}
 	}
 }

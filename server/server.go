@@ -49,6 +49,7 @@ type Options struct {
 	// Sign seals and signs what the log holds now, and returns that checkpoint.
 	Sign     func(context.Context) ([]byte, error)
 	LogKey   string // the log's public key
+	Policy   []byte // which witnesses the log has; nil for none
 	Log      Log
 	Evidence Evidence
 	// Note appends an event to the log.

@@ -80,7 +80,7 @@ func (s *Store) endEpoch(ctx context.Context, age time.Duration) error {
 		return err
 	}
 	oldest := s.keys.Oldest()
-	if destroyed, err := s.keys.DestroyBefore(number); err != nil || !destroyed {
+	if destroyed, err := s.keys.DestroyBefore(number, s.now(), s.opts.Linger); err != nil || !destroyed {
 		return err
 	}
 	s.log.Info().Int64("epoch", oldest).Msg("the key of an epoch was destroyed: older backups can no longer be read")

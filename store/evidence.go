@@ -19,7 +19,8 @@ import (
 // Signed is a signed checkpoint, and what it says.
 type Signed struct {
 	ledger.Checkpoint
-	Note []byte
+	Note   []byte
+	Policy []byte // which witnesses the log has, as text; nil for none
 }
 
 // VerifierKey is the log's public key; "" for a store that signs nothing.
@@ -33,7 +34,7 @@ func (s *Store) VerifierKey() string {
 // OpenSigned reads a signed checkpoint of the log, by its public key.
 func OpenSigned(note []byte, verifierKey string) (Signed, error) {
 	c, err := ledger.Open(note, verifierKey)
-	return Signed{c, note}, err
+	return Signed{Checkpoint: c, Note: note}, err
 }
 
 // Certify returns the certificate of a case or an erasure, as the log stood at
@@ -50,7 +51,7 @@ func (s *Store) WriteCertificate(ctx context.Context, w io.Writer, id string, at
 	if err != nil {
 		return cert, err
 	}
-	return cert, s.engine.view(ctx, s, func(t *tx) error { return evidence.WriteBundle(w, cert, leaves, at.Note, nodes{t}) })
+	return cert, s.engine.view(ctx, s, func(t *tx) error { return evidence.WriteBundle(w, cert, leaves, at.Note, at.Policy, nodes{t}) })
 }
 
 // certify also returns the leaves that the certificate was read out of, by position.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/binary"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -40,19 +41,28 @@ func (s *Store) ProveConsistency(ctx context.Context, from, to int64) (proof tlo
 	return proof, err
 }
 
-// Tile returns a tile of hashes, whole or partial. KindNotFound if the log does
-// not reach so far yet.
+// Tile returns a tile of hashes, whole or partial; with level -1, a bundle of
+// entries: leaves, each behind its length (u16, big-endian). KindNotFound if the
+// log does not reach so far yet.
 func (s *Store) Tile(ctx context.Context, tile tlog.Tile) (content []byte, err error) {
 	err = s.engine.view(ctx, s, func(t *tx) error {
 		size, err := t.logSize()
 		if err != nil {
 			return err
 		}
-		last := tile.N<<tile.H + int64(tile.W) // hashes of its level that there must be
-		if level := tile.H * tile.L; level > 48 || tile.N > 1<<48 || last > size>>level {
+		first := tile.N << tile.H
+		if level := tile.H * max(tile.L, 0); level > 48 || tile.N > 1<<48 || first+int64(tile.W) > size>>level {
 			return bridge.Errorf(bridge.KindNotFound, "the log has no such tile yet")
 		}
-		content, err = tlog.ReadTileData(tile, nodes{t})
+		if tile.L >= 0 {
+			content, err = tlog.ReadTileData(tile, nodes{t})
+			return err
+		}
+		content = nil // view may run this again
+		leaves, err := logSource{t}.Leaves(first, tile.W)
+		for _, leaf := range leaves {
+			content = append(binary.BigEndian.AppendUint16(content, uint16(len(leaf))), leaf...)
+		}
 		return err
 	})
 	return content, err

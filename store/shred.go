@@ -66,8 +66,9 @@ func (s *Store) Shred(ctx context.Context, h bridge.Handle) (bridge.Shredded, er
 	return shredded, err
 }
 
-// OldestEpoch is the number of the oldest key epoch; see [bridge.Forgetting].
-func (s *Store) OldestEpoch() int64 { return s.keys.Oldest() }
+// OldestEpoch is the number of the oldest key epoch of which there is a key, here or
+// in a copy of the key file; see [bridge.Forgetting].
+func (s *Store) OldestEpoch() int64 { return s.keys.OldestAnywhere(s.now(), s.opts.Linger) }
 
 // forget deletes everything that was sealed under somebody's key, and the key.
 func (t *tx) forget(h bridge.Handle) error {

@@ -16,6 +16,7 @@ import (
 	"github.com/exeunt/exeunt/server"
 	"github.com/exeunt/exeunt/store"
 	"github.com/exeunt/exeunt/store/evidence"
+	"github.com/exeunt/exeunt/store/ledger"
 )
 
 func evidenceCommand() *cobra.Command {
@@ -152,14 +153,19 @@ func signedStore(c *cobra.Command) (s *store.Store, at store.Signed, config serv
 	if s, err = readStore(c); err != nil {
 		return nil, at, config, err
 	}
-	if at, err = newestSigned(c.Context(), s, strings.TrimSpace(string(key))); err != nil {
+	if at, err = newestSigned(c.Context(), s, strings.TrimSpace(string(key))); err == nil {
+		var policy ledger.Policy
+		policy, err = config.Log.ReadPolicy()
+		at.Policy = policy.Text
+	}
+	if err != nil {
 		s.Close()
 	}
 	return s, at, config, err
 }
 
 func newestSigned(ctx context.Context, s *store.Store, key string) (store.Signed, error) {
-	note, err := s.LastCheckpoint(ctx)
+	note, err := s.LastCosigned(ctx, func([]byte) bool { return true })
 	if err != nil {
 		return store.Signed{}, failf("the log cannot be read: %w", err)
 	}

@@ -102,6 +102,7 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 		Note:       r.note,
 		Replay:     r.store.Replay,
 		LogKey:     r.store.VerifierKey(),
+		Policy:     r.notary.policy.Text,
 		Evidence:   r.store,
 		Log:        r.store,
 		Metrics:    metrics,

@@ -26,7 +26,7 @@ func ParseDay(s string) (time.Time, error) {
 		return t, nil
 	}
 	t, err := time.Parse(time.RFC3339, s)
-	if err != nil {
+	if err != nil || t.UTC().Year() > 9999 { // JSON has no later one
 		return time.Time{}, errors.New("is a day such as 2026-07-01, or a time such as 2026-07-01T00:00:00Z")
 	}
 	return t.UTC(), nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"unicode"
 
 	"github.com/exeunt/exeunt/store/ledger"
 )
@@ -59,9 +60,23 @@ func (a *Asked) Verify(path string) (text string, code int) {
 	var bad *ledger.EvidenceError
 	switch {
 	case errors.As(err, &bad):
-		return fmt.Sprintf("the evidence is BAD (%s at %d): %s", bad.Fault, bad.At, bad), 1
+		return shown(fmt.Sprintf("the evidence is BAD (%s at %d): %s", bad.Fault, bad.At, bad)), 1
 	case err != nil:
-		return fmt.Sprintf("it cannot be judged: %v", err), 2
+		return shown(fmt.Sprintf("it cannot be judged: %v", err)), 2
 	}
-	return text, 0
+	return shown(text), 0
+}
+
+// shown is text as a terminal may show it: words of the evidence may be in it, and
+// must not write over what is said of them.
+func shown(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsPrint(r):
+			return r
+		case r == '\n':
+			return ' '
+		}
+		return '\uFFFD'
+	}, text)
 }

@@ -20,11 +20,16 @@ import (
 //	checkpoint.txt         the log's size and root hash, signed (c2sp.org/tlog-checkpoint)
 //	<n>.leaf               event number n, exactly as it stands in the log
 //	<n>.tlog-proof         that it does (c2sp.org/tlog-proof), with the same checkpoint
+//	policy.txt             which witnesses the log has (c2sp.org/tlog-policy); may be missing
 //	README.txt             how to verify
 //
-// each once, and nothing else. Only README.txt, and what a zip says of its files
-// beside name and content, is not authenticated.
-const certificateFile = "certificate.json"
+// each once, and nothing else. Only README.txt, policy.txt, and what a zip says of
+// its files beside name and content, is not authenticated: whoever verifies brings
+// a policy of their own.
+const (
+	certificateFile = "certificate.json"
+	policyFile      = "policy.txt"
+)
 
 const bundleReadme = `A certificate from the log of exeunt, and what it takes to verify it.
 
@@ -38,15 +43,16 @@ checks signature and proofs, reads the certificate once more out of the events,
 and compares. Take the key from somewhere else than this file, and a checkpoint
 that was kept elsewhere if you have one. Without exeunt: the leaf hash is
 SHA-256 of a zero byte and the .leaf file (RFC 6962); any verifier of C2SP
-tlog-proofs takes it from there. This text proves nothing.
+tlog-proofs takes it from there. policy.txt, if it is here, is what the log says
+its witnesses are: get yours from whom you trust. It and this text prove nothing.
 `
 
 // maxBundle bounds how many events a certificate may have.
 const maxBundle = 50_000
 
 // WriteBundle writes the bundle of a certificate. note is the signed checkpoint
-// that it is from, and hashes are those of its log.
-func WriteBundle(w io.Writer, c Certificate, leaves [][]byte, note []byte, hashes tlog.HashReader) error {
+// that it is from, policy that of the log, nil for none, and hashes are the log's.
+func WriteBundle(w io.Writer, c Certificate, leaves [][]byte, note, policy []byte, hashes tlog.HashReader) error {
 	text, err := c.JSON()
 	if err != nil {
 		return err
@@ -66,6 +72,9 @@ func WriteBundle(w io.Writer, c Certificate, leaves [][]byte, note []byte, hashe
 	}
 	put(certificateFile, text)
 	put(checkpointFile, note)
+	if len(policy) > 0 {
+		put(policyFile, policy)
+	}
 	for i, leaf := range leaves {
 		seq := c.Events[i].Seq
 		path, failed := ledger.Inclusion(c.Log.Size, seq, hashes)
@@ -149,7 +158,11 @@ func openBundle(z *zip.Reader) (a archive, seqs []string, err error) {
 			return nil, nil, fmt.Errorf("evidence: the bundle has an event without its proof")
 		}
 	}
-	if len(seqs) > maxBundle || len(a) != 3+2*len(seqs) {
+	known := 3 + 2*len(seqs)
+	if a[policyFile] != nil {
+		known++
+	}
+	if len(seqs) > maxBundle || len(a) != known {
 		return nil, nil, errors.New("evidence: the bundle has files that do not belong to it")
 	}
 	return a, seqs, nil

@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"errors"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -25,7 +27,7 @@ func bundled(t testing.TB, j *journal, request string) (bundle []byte, key strin
 		leaves = append(leaves, j.raw[e.Seq])
 	}
 	var b bytes.Buffer
-	if err := WriteBundle(&b, cert, leaves, note, hashes); err != nil {
+	if err := WriteBundle(&b, cert, leaves, note, []byte("log x\nquorum none\n"), hashes); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes(), key
@@ -57,7 +59,7 @@ func TestBundle(t *testing.T) {
 			content := []byte(text[name])
 			content[i] ^= 1
 			_, err := verifyBundle(rezip(t, names, with(text, name, string(content))), key)
-			if (err == nil) != (name == readmeFile) {
+			if (err == nil) != (name == readmeFile || name == policyFile) {
 				t.Fatalf("%s with byte %d changed (%q): %v", name, i, text[name][max(0, i-20):i+1], err)
 			}
 		}
@@ -104,6 +106,35 @@ func TestBundleForged(t *testing.T) {
 	_, good := files(t, honest)
 	if _, err := verifyBundle(rezip(t, names, with(text, checkpointFile, good[checkpointFile])), key); err == nil {
 		t.Error("a made-up event is believed")
+	}
+}
+
+// Whoever passes a bundle on may leave an event out and write the certificate
+// anew: only the whole log shows that. So nobody may claim more.
+func TestWhatABundleCannotShow(t *testing.T) {
+	j := departure(t)
+	const contradicted = 8
+	c, note, key, hashes := j.sign(t)
+	told := slices.DeleteFunc(j.of(grace), func(l ledger.ParsedLeaf) bool { return l.Seq == contradicted })
+	if len(told) != len(j.of(grace))-1 {
+		t.Fatal("nothing is left out")
+	}
+	cert, err := Certify(c, told)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var leaves [][]byte
+	for _, e := range cert.Events {
+		leaves = append(leaves, j.raw[e.Seq])
+	}
+	file := filepath.Join(t.TempDir(), "certificate.zip")
+	var b bytes.Buffer
+	if err := errors.Join(WriteBundle(&b, cert, leaves, note, nil, hashes), os.WriteFile(file, b.Bytes(), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	says, err := Check(file, Brought{VerifierKey: key})
+	if err != nil || !strings.Contains(says, "that there are no others about it, only the whole log shows") {
+		t.Errorf("%q, %v", says, err)
 	}
 }
 

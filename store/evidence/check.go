@@ -70,6 +70,9 @@ func Check(path string, b Brought) (string, error) {
 	if err != nil {
 		return "", &ledger.InputError{Err: fmt.Errorf("%s is neither a certificate, nor a population, nor the export of a log", path)}
 	}
+	if b.Held == nil && b.Consistency != nil {
+		return "", &ledger.InputError{Err: errors.New("a proof of consistency says nothing without the checkpoint kept elsewhere")}
+	}
 	found, c, err := Verify(z, b.VerifierKey)
 	if err != nil {
 		return "", err
@@ -82,7 +85,11 @@ func Check(path string, b Brought) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return said(policy, signed, c.Size, found.String()+". "+compared)
+	proven := found.String() + ". "
+	if cert, ok := found.(Certificate); ok {
+		proven += fmt.Sprintf("Each of its %d events stands in the signed log; that there are no others about it, only the whole log shows. ", len(cert.Events))
+	}
+	return said(policy, signed, c.Size, proven+compared)
 }
 
 // archiveNote is the signed checkpoint of a bundle or archive.
@@ -95,7 +102,8 @@ func archiveNote(z *zip.Reader) ([]byte, error) {
 	return nil, fmt.Errorf("evidence: there is no %s", checkpointFile)
 }
 
-// compare holds the checkpoint of the evidence against the one that was kept.
+// compare holds the checkpoint of the evidence against the one that was kept. Who
+// brings one along has asked for that: without the proof it takes, nothing is good.
 func compare(c ledger.Checkpoint, b Brought) (string, error) {
 	if b.Held == nil {
 		return "No checkpoint kept elsewhere was given: whoever holds the signing key could have written another history.", nil
@@ -111,8 +119,8 @@ func compare(c ledger.Checkpoint, b Brought) (string, error) {
 		}
 		return "Its log is that of the checkpoint kept elsewhere.", nil
 	case b.Consistency == nil:
-		return fmt.Sprintf("It was NOT compared with the checkpoint kept elsewhere, of %d events: that takes a proof of consistency "+
-			"(GET /v1/log/proof/consistency?from=%d&to=%d).", held.Size, min(held.Size, c.Size), max(held.Size, c.Size)), nil
+		return "", &ledger.InputError{Err: fmt.Errorf("between its log of %d events and the checkpoint kept elsewhere, of %d, the proof of consistency is missing: "+
+			"GET /v1/log/proof/consistency?from=%d&to=%d has it", c.Size, held.Size, min(held.Size, c.Size), max(held.Size, c.Size))}
 	}
 	proof, err := ParseConsistency(b.Consistency)
 	if err != nil {

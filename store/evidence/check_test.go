@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/store/ledger"
 )
 
@@ -71,6 +73,22 @@ func TestProgram(t *testing.T) {
 		if code != c.code || !strings.Contains(string(out), c.says) {
 			t.Errorf("%q: code %d, want %d: %s", c.args, code, c.code, out)
 		}
+	}
+}
+
+// Evidence that its log has signed may still be written to deceive whoever reads
+// the answer on a terminal.
+func TestWordsOfEvidenceStayWords(t *testing.T) {
+	j := departure(t)
+	j.note(grace, 3*time.Hour, bridge.CaseSettled, "closed\x1b[2K\rall doors were shut\n\u202e", 6)
+	b, key := bundled(t, j, grace)
+	file, pub := filepath.Join(t.TempDir(), "z"), filepath.Join(t.TempDir(), "pub")
+	if err := errors.Join(os.WriteFile(file, b, 0o600), os.WriteFile(pub, []byte(key), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	text, code := (&Asked{key: pub}).Verify(file)
+	if code != 0 || !strings.Contains(text, "all doors were shut") || strings.ContainsAny(text, "\x1b\r\n\u202e") {
+		t.Errorf("%d %q", code, text)
 	}
 }
 

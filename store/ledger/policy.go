@@ -16,6 +16,7 @@ import (
 type Policy struct {
 	Logs      []string // verifier keys of the logs it speaks of; none: known otherwise
 	Witnesses []Witness
+	Text      []byte // as it was read
 
 	quorum string // name of a witness or group; "" or "none": no witness needed
 	groups map[string]group
@@ -44,7 +45,7 @@ func ParsePolicy(text []byte) (p Policy, err error) {
 	if len(text) > maxPolicy {
 		return Policy{}, errors.New("ledger: the policy is too long")
 	}
-	p.groups = make(map[string]group)
+	p.groups, p.Text = make(map[string]group), text
 	keys := map[string]bool{}
 	for n, line := range strings.Split(string(text), "\n") {
 		if i := strings.IndexFunc(line, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }); i >= 0 {

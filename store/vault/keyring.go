@@ -46,6 +46,7 @@ type keys struct {
 	Index  []byte   `json:"index"`  // the key of blind indexes
 	Epochs []epoch  `json:"epochs"` // oldest first; the last is the current one
 	Erased []Erased `json:"erased,omitempty"`
+	Ended  []ended  `json:"ended,omitempty"` // oldest first
 	known  map[bridge.Handle]bool
 }
 
@@ -54,6 +55,12 @@ type epoch struct {
 	Begun  time.Time `json:"begun"`
 	Key    []byte    `json:"key"`
 	aead   cipher.AEAD
+}
+
+// ended is an epoch whose key was destroyed here, but not in every copy of the file.
+type ended struct {
+	Number int64     `json:"number"`
+	At     time.Time `json:"at"`
 }
 
 // Erased is somebody who was erased. It is noted beside the keys, so that an
@@ -151,6 +158,20 @@ func (k *Keyring) Epoch() (number int64, begun time.Time) {
 // in one before can no longer be read by anybody.
 func (k *Keyring) Oldest() int64 { return k.keys.Load().Epochs[0].Number }
 
+func (e ended) lingers(now time.Time, linger time.Duration) bool { return now.Before(e.At.Add(linger)) }
+
+// OldestAnywhere is the number of the oldest epoch whose key there is, here or in a
+// copy of the key file, if such copies are kept for linger.
+func (k *Keyring) OldestAnywhere(now time.Time, linger time.Duration) int64 {
+	x := k.keys.Load()
+	for _, e := range x.Ended {
+		if e.lingers(now, linger) {
+			return e.Number
+		}
+	}
+	return x.Epochs[0].Number
+}
+
 // BeginEpoch makes the key of a new epoch, which is the current one from now
 // on, if the current one began at least age ago and no other is ending. It returns
 // the current one, and whether it has begun just now.
@@ -172,13 +193,20 @@ func (k *Keyring) BeginEpoch(now time.Time, age time.Duration) (number int64, be
 
 // DestroyBefore destroys the keys of all epochs before the given one, which
 // stays, and reports whether there were any: another node may have been first.
-// Everything in use must have been wrapped anew; see [Keyring.Rewrap].
-func (k *Keyring) DestroyBefore(number int64) (destroyed bool, err error) {
+// Everything in use must have been wrapped anew; see [Keyring.Rewrap]. Copies of the
+// keys can be had elsewhere for linger from now on.
+func (k *Keyring) DestroyBefore(number int64, now time.Time, linger time.Duration) (destroyed bool, err error) {
 	err = k.update(func(x *keys) error {
 		if number > x.Epochs[len(x.Epochs)-1].Number {
 			return fmt.Errorf("vault: there is no key epoch %d", number)
 		}
 		destroyed = x.Epochs[0].Number < number
+		x.Ended = slices.DeleteFunc(slices.Clone(x.Ended), func(e ended) bool { return !e.lingers(now, linger) })
+		for _, e := range x.Epochs {
+			if e.Number < number && linger > 0 {
+				x.Ended = append(x.Ended, ended{e.Number, now.UTC()})
+			}
+		}
 		x.Epochs = slices.DeleteFunc(x.Epochs, func(e epoch) bool { return e.Number < number })
 		// A copy from the epoch in which somebody was erased may still hold them.
 		x.Erased = slices.DeleteFunc(x.Erased, func(e Erased) bool { return e.Epoch < number })

@@ -101,7 +101,7 @@ func TestEpochs(t *testing.T) {
 		t.Error(string(plain), err)
 	}
 	other := again(t, path, nil) // of another node, which has seen both
-	if destroyed, err := k.DestroyBefore(2); err != nil || !destroyed {
+	if destroyed, err := k.DestroyBefore(2, day, 0); err != nil || !destroyed {
 		t.Fatal(err)
 	}
 	for name, k := range map[string]*Keyring{"here": k, "opened anew": again(t, path, nil)} {
@@ -112,10 +112,10 @@ func TestEpochs(t *testing.T) {
 			t.Errorf("%s: %v, oldest %d", name, err, k.Oldest())
 		}
 	}
-	if destroyed, err := other.DestroyBefore(2); err != nil || destroyed {
+	if destroyed, err := other.DestroyBefore(2, day, 0); err != nil || destroyed {
 		t.Error("destroyed twice", err)
 	}
-	if _, err := k.DestroyBefore(3); err == nil {
+	if _, err := k.DestroyBefore(3, day, 0); err == nil {
 		t.Error("the current epoch was destroyed")
 	}
 	if _, err := k.OpenOf(9, "", sealed); err == nil || errors.Is(err, ErrDestroyed) {
@@ -188,7 +188,7 @@ func TestErasedAreRememberedAsLongAsCopiesCanBeRead(t *testing.T) {
 	if _, _, err := k.BeginEpoch(day, 0); err != nil || !k.IsErased(ada) {
 		t.Fatal("forgotten while a copy from before can be read", err)
 	}
-	if _, err := k.DestroyBefore(2); err != nil || k.IsErased(ada) {
+	if _, err := k.DestroyBefore(2, day, 0); err != nil || k.IsErased(ada) {
 		t.Error("still noted when no copy can be read any more", err)
 	}
 }
