@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -41,10 +42,17 @@ const maxManifest = 256 << 10
 var errNoBackup = bridge.Errorf(bridge.KindInvalid, "a PostgreSQL database is backed up by pg_dump, or your provider's snapshots; "+
 	"what is kept of people is sealed in those too")
 
+// The snapshot that a backup is made from stands in the data directory, where
+// [Store.Shred] searches too and waits for it.
+const (
+	snapshotDir  = "backup.tmp"
+	snapshotLock = "backup.lock"
+)
+
 // Backup writes a backup. Others write on meanwhile: it has what was committed when
-// it began. The snapshot stands in dir until it is written; it is sealed as the
-// database is.
-func (s *Store) Backup(ctx context.Context, w io.Writer, dir string) (b Backup, err error) {
+// it began. The error is KindBusy if a key epoch ended meanwhile: what was written
+// is then worth nothing.
+func (s *Store) Backup(ctx context.Context, w io.Writer) (b Backup, err error) {
 	e, ok := s.engine.(*sqliteEngine)
 	switch {
 	case !ok:
@@ -52,11 +60,20 @@ func (s *Store) Backup(ctx context.Context, w io.Writer, dir string) (b Backup, 
 	case s.keys == nil:
 		return b, s.keysErr
 	}
-	tmp, err := os.MkdirTemp(dir, ".backup-*")
+	held, err := lock(filepath.Join(s.opts.Dir, snapshotLock), s.opts.Dir+" for a backup")
 	if err != nil {
 		return b, err
 	}
+	defer held.Close()
+	tmp := filepath.Join(s.opts.Dir, snapshotDir)
+	if err := errors.Join(os.RemoveAll(tmp), os.Mkdir(tmp, 0o700)); err != nil {
+		return b, err
+	}
 	defer os.RemoveAll(tmp)
+	if err := s.keys.Reload(); err != nil {
+		return b, err
+	}
+	oldest := s.keys.Oldest()
 	snapshot := filepath.Join(tmp, databaseFile)
 	if err := e.copyTo(ctx, snapshot); err != nil {
 		return b, err
@@ -76,7 +93,27 @@ func (s *Store) Backup(ctx context.Context, w io.Writer, dir string) (b Backup, 
 	}
 	b.Bytes = info.Size()
 	b.Epoch, _ = s.keys.Epoch()
-	return b, seal(w, s.keys, b, f)
+	if err := errors.Join(seal(w, s.keys, b, f), s.keys.Reload()); err != nil {
+		return b, err
+	}
+	if s.keys.Oldest() != oldest {
+		return b, bridge.Errorf(bridge.KindBusy, "a key epoch ended while the backup was made; make it again")
+	}
+	return b, nil
+}
+
+// sweepBackup removes the snapshot of a backup that was cut short: it may have
+// people in it who are erased now. One that is being made stays.
+func sweepBackup(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, snapshotDir)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	held, err := lock(filepath.Join(dir, snapshotLock), dir)
+	if err != nil {
+		return nil
+	}
+	defer held.Close()
+	return os.RemoveAll(filepath.Join(dir, snapshotDir))
 }
 
 func seal(w io.Writer, keys *vault.Keyring, b Backup, database io.Reader) error {
@@ -195,17 +232,19 @@ func unseal(r io.Reader, keys *vault.Keyring) (b Backup, rest io.Reader, err err
 // restoring is how the folder begins in which a database is while it is restored.
 const restoring = ".restore-"
 
-// Restore puts a backup into an empty directory: whole, or not at all. Before it is
-// put in its place judge looks at it, opened for reading; its error ends it. Whoever
-// opens the store afterwards has everybody forgotten again who was erased since.
-func Restore(ctx context.Context, r io.Reader, opts Options, judge func(Backup, *Store) error) (b Backup, err error) {
+// Restore puts a backup into an empty directory: whole, or not at all. Before that
+// judge looks at it, opened for reading, and settle does what else is to be done,
+// with the options by which the copy is opened that will be put in place. The error
+// of either ends it. Last, everybody is forgotten again of whom the key file or the
+// log says that they were erased.
+func Restore(ctx context.Context, r io.Reader, opts Options, judge func(Backup, *Store) error, settle func(Backup, Options) error) (b Backup, err error) {
 	if opts.Dir == "" {
 		return b, errNoBackup
 	}
 	if err := os.MkdirAll(opts.Dir, 0o700); err != nil {
 		return b, err
 	}
-	guard, err := lock(filepath.Join(opts.Dir, lockFile))
+	guard, err := lock(filepath.Join(opts.Dir, lockFile), opts.Dir)
 	if err != nil {
 		return b, err
 	}
@@ -236,6 +275,17 @@ func Restore(ctx context.Context, r io.Reader, opts Options, judge func(Backup, 
 	}
 	if err := judged(ctx, opts, tmp, b, judge); err != nil {
 		return b, err
+	}
+	aside := opts
+	aside.KeyFile, aside.Dir, aside.Aside, aside.Doubt = opts.keyFile(), tmp, true, ErrUnasked
+	if err := settle(b, aside); err != nil {
+		return b, err
+	}
+	if err := eraseAgain(ctx, aside); err != nil {
+		return b, fmt.Errorf("whoever was erased could not be forgotten again: %w", err)
+	}
+	if info, err := os.Stat(fresh + "-wal"); err == nil && info.Size() > 0 {
+		return b, errors.New("the database could not be closed")
 	}
 	for _, end := range []string{"-wal", "-shm"} { // of an earlier life
 		if err := os.RemoveAll(path + end); err != nil {
@@ -290,6 +340,27 @@ func quickCheck(ctx context.Context, path string) error {
 		return fmt.Errorf("the database in the backup is damaged: %s", found)
 	}
 	return nil
+}
+
+// eraseAgain opens a copy, and forgets whoever was erased.
+func eraseAgain(ctx context.Context, opts Options) error {
+	s, err := Open(ctx, opts) // for those in the key file
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.forgetLogged(ctx), s.Close())
+}
+
+// sweepLeft removes what backups and restores that were cut short have left. If it
+// was a restore that left nothing else, it must be run again: an empty database in
+// its place would begin the log once more.
+func sweepLeft(dir string) error {
+	_, err := os.Stat(filepath.Join(dir, databaseFile))
+	left, _ := filepath.Glob(filepath.Join(dir, restoring+"*"))
+	if errors.Is(err, fs.ErrNotExist) && len(left) > 0 {
+		return fmt.Errorf("a restore was cut short; run it again, or remove %s", left[0])
+	}
+	return errors.Join(sweepRestores(dir), sweepBackup(dir))
 }
 
 // sweepRestores removes what a restore that was cut short has left: it may have

@@ -15,9 +15,12 @@ import (
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/store"
 	"github.com/exeunt/exeunt/store/ledger"
+	"github.com/exeunt/exeunt/store/vault"
 )
 
 func anything(store.Backup, *store.Store) error { return nil }
+
+func nothing(store.Backup, store.Options) error { return nil }
 
 // backedUp is a store with a person called marker, and a backup of it.
 func backedUp(t *testing.T) (opts store.Options, p bridge.Person, backup []byte) {
@@ -36,7 +39,7 @@ func backedUp(t *testing.T) (opts store.Options, p bridge.Person, backup []byte)
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	made, err := s.Backup(t.Context(), &b, t.TempDir())
+	made, err := s.Backup(t.Context(), &b)
 	if err != nil || made.Size != 1 || made.Epoch != 1 || !strings.Contains(made.Checkpoint, "\n1\n") {
 		t.Fatalf("%+v, %v", made, err)
 	}
@@ -53,7 +56,7 @@ func TestRestoredAndStillErased(t *testing.T) {
 		t.Fatal(err)
 	}
 	var later bytes.Buffer
-	if _, err := s.Backup(t.Context(), &later, t.TempDir()); err != nil {
+	if _, err := s.Backup(t.Context(), &later); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Shred(t.Context(), p.Handle); err != nil {
@@ -64,7 +67,7 @@ func TestRestoredAndStillErased(t *testing.T) {
 		if err := os.RemoveAll(opts.Dir); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := store.Restore(t.Context(), bytes.NewReader(file), opts, anything); err != nil {
+		if _, err := store.Restore(t.Context(), bytes.NewReader(file), opts, anything, nothing); err != nil {
 			t.Fatal(name, err)
 		}
 		s, err := store.Open(t.Context(), opts)
@@ -92,7 +95,7 @@ func TestRestoredAndStillErased(t *testing.T) {
 // What is no whole backup of ours restores nothing, and leaves nothing behind.
 func TestBadBackups(t *testing.T) {
 	opts, _, backup := backedUp(t)
-	if _, err := store.Restore(t.Context(), bytes.NewReader(backup), opts, anything); err == nil || !strings.Contains(err.Error(), "database in") {
+	if _, err := store.Restore(t.Context(), bytes.NewReader(backup), opts, anything, nothing); err == nil || !strings.Contains(err.Error(), "database in") {
 		t.Errorf("over another database: %v", err)
 	}
 	if err := os.RemoveAll(opts.Dir); err != nil {
@@ -100,7 +103,7 @@ func TestBadBackups(t *testing.T) {
 	}
 	refused := func(name string, b []byte) {
 		t.Helper()
-		if _, err := store.Restore(t.Context(), bytes.NewReader(b), opts, anything); err == nil {
+		if _, err := store.Restore(t.Context(), bytes.NewReader(b), opts, anything, nothing); err == nil {
 			t.Errorf("%s: restored", name)
 		}
 		left, err := filepath.Glob(filepath.Join(opts.Dir, "*.db*"))
@@ -120,7 +123,7 @@ func TestBadBackups(t *testing.T) {
 	refused("another installation's", theirs)
 	if _, err := store.Restore(t.Context(), bytes.NewReader(backup), opts, func(store.Backup, *store.Store) error {
 		return bridge.Errorf(bridge.KindConflict, "not this one")
-	}); err == nil {
+	}, nothing); err == nil {
 		t.Error("restored against the judgement")
 	}
 	// A restore that was cut short leaves a copy, which goes before anything else.
@@ -128,7 +131,7 @@ func TestBadBackups(t *testing.T) {
 	if err := os.MkdirAll(left, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.Restore(t.Context(), bytes.NewReader(backup), opts, anything); err != nil {
+	if _, err := store.Restore(t.Context(), bytes.NewReader(backup), opts, anything, nothing); err != nil {
 		t.Fatal(err)
 	}
 	open(t, opts)
@@ -165,7 +168,7 @@ func TestBackupWhileOthersWrite(t *testing.T) {
 		before := committed
 		mu.Unlock()
 		var b bytes.Buffer
-		if _, err := s.Backup(t.Context(), &b, t.TempDir()); err != nil {
+		if _, err := s.Backup(t.Context(), &b); err != nil {
 			t.Fatal(err)
 		}
 		fresh := opts
@@ -176,7 +179,7 @@ func TestBackupWhileOthersWrite(t *testing.T) {
 				t.Errorf("%d events in the backup, %d were committed before", n, before)
 			}
 			return err
-		}); err != nil {
+		}, nothing); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -188,15 +191,11 @@ func TestBackupWhileOthersWrite(t *testing.T) {
 func TestBackupFails(t *testing.T) {
 	opts, _, _ := backedUp(t)
 	s := open(t, opts)
-	if _, err := s.Backup(t.Context(), &narrow{room: 5000}, t.TempDir()); err == nil {
+	if _, err := s.Backup(t.Context(), &narrow{room: 5000}); err == nil {
 		t.Error("written where there was no room")
 	}
-	dir := t.TempDir()
-	if _, err := s.Backup(t.Context(), &narrow{room: 1 << 30}, filepath.Join(dir, "none")); err == nil {
-		t.Error("the snapshot stands nowhere")
-	}
-	if left, _ := os.ReadDir(dir); len(left) > 0 {
-		t.Errorf("%v are left", left)
+	if _, err := os.Stat(filepath.Join(opts.Dir, "backup.tmp")); err == nil {
+		t.Error("the snapshot is left")
 	}
 }
 
@@ -226,5 +225,35 @@ func TestLogContinuedOnce(t *testing.T) {
 	list, err := s.Sealed(t.Context(), 0, 10)
 	if err != nil || len(list) != 2 {
 		t.Fatal(len(list), err)
+	}
+}
+
+// A copy beside the database in use ends none of its key epochs, and is not worked
+// on with its key file.
+func TestCopyTakesNoKeys(t *testing.T) {
+	opts, p, backup := backedUp(t)
+	s := open(t, opts)
+	copied := opts
+	copied.Dir, copied.KeyFile, copied.Epoch = filepath.Join(t.TempDir(), "copy"), opts.Dir+".keys", time.Nanosecond
+	if _, err := store.Restore(t.Context(), bytes.NewReader(backup), copied, anything, nothing); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := store.Open(t.Context(), copied); err == nil {
+		c.Close()
+		t.Error("two databases at work with one key file")
+	} else if !strings.Contains(err.Error(), "needs a copy of its key file") {
+		t.Error(err)
+	}
+	copied.Aside = true
+	c := open(t, copied)
+	if _, err := c.EndEpoch(t.Context()); err == nil {
+		t.Error("the copy ended an epoch")
+	}
+	c.Close()
+	if err := s.View(t.Context(), func(tx bridge.Tx) error { _, err := tx.Person(p.ID); return err }); err != nil {
+		t.Error("the database in use:", err)
+	}
+	if keys, err := vault.Open(t.Context(), copied.KeyFile, nil); err != nil || keys.Oldest() != 1 {
+		t.Error(keys.Oldest(), err)
 	}
 }

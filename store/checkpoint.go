@@ -71,6 +71,29 @@ func (s *Store) Checkpoint(ctx context.Context) ([]byte, error) {
 	})
 }
 
+// Remember keeps a checkpoint that was signed before the log was set back, and that
+// the log now goes on from. It is the last one from then on, unless there is a later.
+func (s *Store) Remember(ctx context.Context, note []byte) error {
+	return s.update(ctx, func(t *tx) error {
+		if err := t.sealAlone(); err != nil {
+			return err
+		}
+		if err := t.goesOn(s.opts.LogKey, note); err != nil {
+			return t.failed(err)
+		}
+		c, err := ledger.Open(note, s.opts.LogKey.VerifierKey())
+		if err != nil {
+			return t.failed(err)
+		}
+		last, _, err := t.lastCheckpoint()
+		if err != nil || last >= c.Size {
+			return err
+		}
+		_, err = t.do(`INSERT INTO log_checkpoint (size, note) VALUES ($1, $2)`, c.Size, note)
+		return err
+	})
+}
+
 // LastCheckpoint returns the newest signed checkpoint, nil if there is none.
 func (s *Store) LastCheckpoint(ctx context.Context) (note []byte, err error) {
 	err = s.engine.view(ctx, s, func(t *tx) error {
@@ -86,6 +109,12 @@ func (t *tx) lastCheckpoint() (size int64, note []byte, err error) {
 		return 0, nil, nil
 	}
 	return size, note, err
+}
+
+// GoesOn makes sure that the log begins with what a checkpoint of key says; the error
+// is [ErrTampered] if not. It trusts the stored hashes; see [Store.VerifyLog].
+func (s *Store) GoesOn(ctx context.Context, key *ledger.Signer, note []byte) error {
+	return s.engine.view(ctx, s, func(t *tx) error { return t.goesOn(key, note) })
 }
 
 // goesOn makes sure that the log begins with what a checkpoint says.

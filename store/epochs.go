@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"time"
 
 	"github.com/exeunt/exeunt/bridge"
@@ -15,6 +16,8 @@ const DefaultEpoch = 7 * 24 * time.Hour
 // rewrapped is how many subject keys one transaction wraps anew, so that
 // requests get their turn between.
 const rewrapped = 500
+
+var errAside = errors.New("store: a copy ends no key epochs")
 
 // keepEpochs ends epochs until the store is closed.
 func (s *Store) keepEpochs() {
@@ -47,6 +50,9 @@ func (s *Store) keepEpochs() {
 func (s *Store) EndEpoch(ctx context.Context) (int64, error) {
 	if s.opts.ReadOnly {
 		return 0, errReadOnlyStore
+	}
+	if s.opts.Aside {
+		return 0, errAside
 	}
 	err := s.endEpoch(ctx, 0)
 	number, _ := s.keys.Epoch()

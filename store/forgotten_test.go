@@ -202,7 +202,10 @@ func TestKeyFileMustBeTheRightOne(t *testing.T) {
 		t.Errorf("without it: %v", err)
 	}
 	another := filepath.Join(t.TempDir(), "another")
-	open(t, store.Options{Dir: another, Logger: zerolog.Nop()})
+	if s, err = store.Open(t.Context(), store.Options{Dir: another, Logger: zerolog.Nop()}); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
 	opts.KeyFile = another + ".keys"
 	if s, err := store.Open(t.Context(), opts); err == nil || !strings.Contains(err.Error(), "is not the key file of this database") {
 		s.Close()

@@ -26,6 +26,7 @@ func BeginOrigin(ctx context.Context, opts Options, old ledger.Checkpoint) (lost
 	if err := forgetCheckpoints(ctx, opts); err != nil {
 		return 0, err
 	}
+	opts.Aside = true
 	opts.Doubt = nil // nobody holds anything of the new log
 	s, err := Open(ctx, opts)
 	if err != nil {
@@ -58,27 +59,41 @@ func BeginOrigin(ctx context.Context, opts Options, old ledger.Checkpoint) (lost
 }
 
 // continued is what an event says that tells of the same end of a log; zero if there
-// is none. It looks at all events.
+// is none.
 func (t *tx) continued(f bridge.Facts) (said bridge.Facts, err error) {
-	kind := binary.BigEndian.AppendUint16(nil, uint16(bridge.LogContinued)) // behind the time
-	err = t.each(`SELECT body FROM log_event WHERE substr(body, 9, 2) = $1`, []any{kind}, func(r scanner) error {
-		var body []byte
-		if err := r.Scan(&body); err != nil {
-			return err
-		}
-		l, err := ledger.ParseLeaf(ledger.Leaf(0, body))
+	err = t.eventsOf(func(l ledger.ParsedLeaf) {
 		if l.Facts.Origin == f.Origin && l.Facts.Size == f.Size && l.Facts.Root == f.Root {
 			said = l.Facts
 		}
-		return err
-	})
+	}, bridge.LogContinued)
 	return said, err
+}
+
+// eventsOf reads all events of some types, those without a place too.
+func (t *tx) eventsOf(fn func(ledger.ParsedLeaf), types ...bridge.EventType) error {
+	for _, of := range types {
+		kind := binary.BigEndian.AppendUint16(nil, uint16(of)) // behind the time
+		if err := t.each(`SELECT body FROM log_event WHERE substr(body, 9, 2) = $1`, []any{kind}, func(r scanner) error {
+			var body []byte
+			if err := r.Scan(&body); err != nil {
+				return err
+			}
+			l, err := ledger.ParseLeaf(ledger.Leaf(0, body))
+			if err == nil {
+				fn(l)
+			}
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // forgetCheckpoints takes the checkpoints that another key has signed out, on a
 // connection of its own: nobody who works may.
 func forgetCheckpoints(ctx context.Context, opts Options) error {
-	guard, err := lock(filepath.Join(opts.Dir, lockFile))
+	guard, err := lock(filepath.Join(opts.Dir, lockFile), opts.Dir)
 	if err != nil {
 		return err
 	}

@@ -9,18 +9,16 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/store/ledger"
 )
 
 // Refill adds to a log that was set back what an export of it has more: the events
 // themselves, without what was kept beside them of people. The export must begin
-// with what is there. Whoever the log says was erased is forgotten. It returns how
-// many events were added; all of them, or none.
-func (s *Store) Refill(ctx context.Context, export io.Reader, verifierKey string) (added int, err error) {
-	var erased []bridge.Handle
+// with what is there. It returns how many events were added, all of them or none, and the export's
+// last checkpoint.
+func (s *Store) Refill(ctx context.Context, export io.Reader, verifierKey string) (added int, last ledger.Checkpoint, err error) {
 	err = s.update(ctx, func(t *tx) error {
-		added, erased = 0, nil
+		added = 0
 		if err := t.sealAlone(); err != nil {
 			return err
 		}
@@ -39,7 +37,7 @@ func (s *Store) Refill(ctx context.Context, export io.Reader, verifierKey string
 		}
 		var theirs ledger.Frontier
 		same := size == 0
-		_, err = ledger.ReadExport(export, verifierKey, func(leaf []byte) error {
+		_, note, err := ledger.ReadExport(export, verifierKey, func(leaf []byte) error {
 			if theirs.Size() < size {
 				theirs.Append(nil, leaf)
 				if same = theirs.Size() == size; same && theirs.Root() != ours {
@@ -48,32 +46,21 @@ func (s *Store) Refill(ctx context.Context, export io.Reader, verifierKey string
 				return nil
 			}
 			theirs.Append(nil, leaf)
-			l, err := ledger.ParseLeaf(leaf)
-			if err != nil {
-				return err
-			}
-			if l.Type == bridge.ErasureIntended || l.Type == bridge.ErasureDone {
-				for _, p := range l.Parties {
-					erased = append(erased, p.Handle)
-				}
-			}
 			added++
 			return t.place(&tree, leaf, bytes.Clone(leaf[len(ledger.Leaf(0, nil)):]), pending)
 		})
 		if err == nil && !same {
 			err = fmt.Errorf("the export has %d events, fewer than there are", theirs.Size())
 		}
+		if err == nil {
+			last, err = ledger.Open(note, verifierKey)
+		}
 		return t.failed(err)
 	})
 	if err != nil {
-		return 0, err
+		return 0, last, err
 	}
-	for _, h := range erased {
-		if _, err := s.Shred(ctx, h); err != nil {
-			return added, err
-		}
-	}
-	return added, nil
+	return added, last, nil
 }
 
 // pendingBodies returns the events that have no place yet, by their bytes.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 
 	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/store/ledger"
 	"github.com/exeunt/exeunt/store/vault"
 )
 
@@ -73,18 +74,46 @@ func (s *Store) openKeys(ctx context.Context) (err error) {
 // not know of: it is an older copy, put back.
 func (s *Store) forgetAgain(ctx context.Context) error {
 	for _, e := range s.keys.Erased() {
-		err := s.engine.view(ctx, s, func(t *tx) error {
-			var n int
-			return t.get("tombstone", `SELECT 1 FROM tombstones WHERE handle = $1`, []any{e.Handle[:]}, &n)
-		})
-		if bridge.IsKind(err, bridge.KindNotFound) {
-			_, err = s.Shred(ctx, e.Handle)
-		}
-		if err != nil {
+		if err := s.forgetOnce(ctx, e.Handle); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// forgetLogged forgets whoever the log says is to be erased: a process may have died
+// after it had said so and before the key file noted it.
+func (s *Store) forgetLogged(ctx context.Context) error {
+	var erased []bridge.Handle
+	if err := s.engine.view(ctx, s, func(t *tx) error {
+		return t.eventsOf(func(l ledger.ParsedLeaf) {
+			for _, p := range l.Parties {
+				if p.Role == bridge.Subject {
+					erased = append(erased, p.Handle)
+				}
+			}
+		}, bridge.ErasureIntended, bridge.ErasureDone)
+	}); err != nil {
+		return err
+	}
+	for _, h := range erased {
+		if err := s.forgetOnce(ctx, h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forgetOnce forgets somebody whom the database does not know to be forgotten.
+func (s *Store) forgetOnce(ctx context.Context, h bridge.Handle) error {
+	err := s.engine.view(ctx, s, func(t *tx) error {
+		var n int
+		return t.get("tombstone", `SELECT 1 FROM tombstones WHERE handle = $1`, []any{h[:]}, &n)
+	})
+	if bridge.IsKind(err, bridge.KindNotFound) {
+		_, err = s.Shred(ctx, h)
+	}
+	return err
 }
 
 // Keys is the key file of an opened store. A store that was opened for reading

@@ -125,7 +125,7 @@ var errNotGone = bridge.Errorf(bridge.KindBusy, "what was deleted is still in a 
 
 // scrub truncates the write-ahead log and searches all files in the directory.
 func (e *sqliteEngine) scrub(ctx context.Context, trace []byte) (searched int64, err error) {
-	if err := e.truncate(ctx); err != nil {
+	if err := errors.Join(e.truncate(ctx), sweepBackup(filepath.Dir(e.path))); err != nil {
 		return 0, err
 	}
 	found, searched, err := search(filepath.Dir(e.path), trace, e.kept.open)

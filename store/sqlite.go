@@ -31,8 +31,9 @@ type sqliteEngine struct {
 	path    string
 	writer  *sql.DB // one connection; River shares it
 	reader  *sql.DB
-	sweeper *sql.DB // one connection, which empties the write-ahead log
-	lock    *os.File
+	sweeper *sql.DB  // one connection, which empties the write-ahead log
+	lock    *os.File // on the database
+	owns    *os.File // on the key file: who ends its epochs
 	texts   *rebound
 	kept    kept
 	river   *riverOn[*sql.Tx]
@@ -58,10 +59,13 @@ func (s *Store) openSQLite(ctx context.Context) (err error) {
 	if err := os.MkdirAll(s.opts.Dir, 0o700); err != nil {
 		return err
 	}
-	if e.lock, err = lock(filepath.Join(s.opts.Dir, lockFile)); err != nil {
+	if e.lock, err = lock(filepath.Join(s.opts.Dir, lockFile), s.opts.Dir); err != nil {
 		return err
 	}
-	if err := sweepRestores(s.opts.Dir); err != nil {
+	if e.owns, err = s.ownKeys(); err != nil {
+		return err
+	}
+	if err := sweepLeft(s.opts.Dir); err != nil {
 		return err
 	}
 	// SQLite would make it readable for everybody; what stands beside it has its mode.
@@ -196,9 +200,26 @@ func (e *sqliteEngine) assertTriggers(ctx context.Context) error {
 	return nil
 }
 
-// lock takes the lock file, which says that this process alone has the
-// database. It is released when the process ends, however it ends.
-func lock(path string) (*os.File, error) {
+// ownKeys keeps every other database away from the key file: a copy that ended an
+// epoch would destroy the key that what is in use is wrapped by.
+func (s *Store) ownKeys() (*os.File, error) {
+	if s.opts.Aside {
+		return nil, nil
+	}
+	path := s.opts.keyFile()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	owns, err := lock(path+".owner", path)
+	if err != nil {
+		return nil, fmt.Errorf("%w; a copy of a database needs a copy of its key file", err)
+	}
+	return owns, nil
+}
+
+// lock takes a lock file, which says that this process alone has what it stands
+// for. It is released when the process ends, however it ends.
+func lock(path, what string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
@@ -206,7 +227,7 @@ func lock(path string) (*os.File, error) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("another exeunt is using %s", filepath.Dir(path))
+			return nil, fmt.Errorf("another exeunt is using %s", what)
 		}
 		return nil, err
 	}
@@ -257,8 +278,10 @@ func (e *sqliteEngine) close() error {
 		}
 	}
 	e.kept.close()
-	if e.lock != nil {
-		errs = append(errs, e.lock.Close())
+	for _, f := range []*os.File{e.owns, e.lock} {
+		if f != nil {
+			errs = append(errs, f.Close())
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -34,6 +34,10 @@ type Options struct {
 	// as a copy of the key file, after it was destroyed.
 	Linger time.Duration
 
+	// Aside is for a copy that may stand beside the database in use, with the same
+	// key file: key epochs are not ended, which would take the other's keys.
+	Aside bool
+
 	LogKey *ledger.Signer // signs checkpoints; without it there are none
 	// Doubt keeps the log from being signed until [Store.Doubt] is called with nil:
 	// [ErrUnasked], or nil.
@@ -109,7 +113,9 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if !opts.ReadOnly {
 		s.dirtied() // the last process may have left something
 		s.background.wg.Go(s.keepLog)
-		s.background.wg.Go(s.keepEpochs)
+		if !opts.Aside {
+			s.background.wg.Go(s.keepEpochs)
+		}
 	}
 	return s, nil
 }

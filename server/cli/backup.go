@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -44,7 +46,7 @@ keep copies of those elsewhere.`,
 			}
 			var made store.Backup
 			err = writeFile(out, func(w io.Writer) (err error) {
-				made, err = s.Backup(c.Context(), w, filepath.Dir(out))
+				made, err = s.Backup(c.Context(), w)
 				return err
 			})
 			if err = errors.Join(err, s.Close()); err != nil {
@@ -113,8 +115,8 @@ nothing had happened, which is safe to repeat. Have sources send everybody again
 			if config.Database != "" {
 				return misusef("a PostgreSQL database is restored by pg_restore; exeunt forgets again at its next start whoever was erased")
 			}
-			r := &restoration{Command: c, config: config, leaves: leaves, newOrigin: newOrigin}
-			return r.run(args[0], held)
+			r := &restoration{Command: c, config: config, leaves: leaves, newOrigin: newOrigin, held: held}
+			return r.run(args[0])
 		},
 	}
 	c.Flags().StringVar(&held, "checkpoint", "", "`file` with a checkpoint of the log that was kept elsewhere")
@@ -130,22 +132,21 @@ type restoration struct {
 	leaves    string
 	newOrigin bool
 
-	key    *ledger.Signer
-	newest *ledger.Checkpoint // that is known of the log; nil for none
-	known  bool               // it is as new as the backup's own at least, so the log may go on from it
+	keys   []*ledger.Signer    // log.key, and those of logs that have ended
+	key    *ledger.Signer      // which of them has signed the backup's log
+	held   string              // a file with a checkpoint, or ""
+	kept   []ledger.Checkpoint // all that are known
+	newest *ledger.Checkpoint  // that is known of the log; nil for none
+	known  bool                // it is as new as the backup's own at least, so the log may go on from it
+	added  int                 // events from the export
+	begun  *ledger.Signer      // the key of the log that has begun; nil if the old one goes on
+	lost   int64               // events of the old one
 }
 
-func (r *restoration) run(file, held string) error {
+func (r *restoration) run(file string) error {
 	path := filepath.Join(r.config.Data, keyFile)
-	public, err := os.ReadFile(path + ".pub")
-	if err != nil {
-		return misusef("%s.pub is missing: put back your copies of log.key and log.key.pub first", path)
-	}
-	origin, _, _ := bytes.Cut(public, []byte("+"))
-	if r.key, err = ledger.LoadKey(path, string(origin)); err != nil {
-		return misusef("%w: put back your copy", err)
-	}
-	if err := r.findNewest(held); err != nil {
+	var err error
+	if r.keys, err = logKeys(path); err != nil {
 		return err
 	}
 	f, err := os.Open(file)
@@ -153,27 +154,62 @@ func (r *restoration) run(file, held string) error {
 		return misusef("the backup cannot be read: %w", err)
 	}
 	defer f.Close()
-	opts := storeOptions(r.config, zerolog.Nop())
-	opts.LogKey = r.key
-	made, err := store.Restore(r.Context(), f, opts, r.judge)
+	made, err := store.Restore(r.Context(), f, storeOptions(r.config, zerolog.Nop()), r.judge, r.settle)
 	if err != nil {
 		return failf("nothing was restored: %w", err)
 	}
-	fmt.Fprintf(r.OutOrStdout(), "restored the state of %s, with %s\n", stamp(made.Made), count(int(made.Size), "event"))
-	return r.complete(opts, made)
+	out := r.OutOrStdout()
+	fmt.Fprintf(out, "restored the state of %s, with %s\n", stamp(made.Made), count(int(made.Size), "event"))
+	if r.leaves != "" {
+		fmt.Fprintf(out, "%s taken from %s\n", count(r.added, "event"), r.leaves)
+	}
+	if r.begun != nil {
+		sayBegun(out, r.newest.Origin, r.begun, r.lost, path)
+	}
+	return nil
+}
+
+// logKeys reads log.key, and the keys beside it of logs that have ended: a restore
+// that was cut short may have put one aside.
+func logKeys(path string) (keys []*ledger.Signer, err error) {
+	ended, err := filepath.Glob(path + ".*.pub")
+	if err != nil {
+		return nil, failf("%w", err)
+	}
+	for _, p := range append([]string{path + ".pub"}, ended...) {
+		public, failed := os.ReadFile(p)
+		if failed != nil {
+			err = cmp.Or(err, fmt.Errorf("%s is missing", p))
+			continue
+		}
+		origin, _, _ := bytes.Cut(public, []byte("+"))
+		key, failed := ledger.LoadKey(strings.TrimSuffix(p, ".pub"), string(origin))
+		if failed != nil {
+			err = cmp.Or(err, failed)
+			continue
+		}
+		keys = append(keys, key)
+	}
+	if len(keys) == 0 {
+		return nil, misusef("%w: put back your copies of log.key and log.key.pub first", err)
+	}
+	return keys, nil
 }
 
 // findNewest looks for the newest checkpoint in all places that can be read.
-func (r *restoration) findNewest(held string) error {
+func (r *restoration) findNewest() error {
 	take := func(note []byte) error {
 		c, err := ledger.Open(note, r.key.VerifierKey())
+		if err == nil {
+			r.kept = append(r.kept, c)
+		}
 		if err == nil && (r.newest == nil || c.Size > r.newest.Size) {
 			r.newest = &c
 		}
 		return err
 	}
-	if held != "" {
-		note, err := os.ReadFile(held)
+	if r.held != "" {
+		note, err := os.ReadFile(r.held)
 		if err != nil {
 			return misusef("the checkpoint cannot be read: %w", err)
 		}
@@ -210,21 +246,28 @@ func (r *restoration) findNewest(held string) error {
 
 // judge looks at a database before it is put in its place.
 func (r *restoration) judge(made store.Backup, s *store.Store) error {
+	own, err := r.signedBy(made)
+	if err != nil {
+		return err
+	}
+	if err := r.findNewest(); err != nil {
+		return err
+	}
 	opts := store.VerifyOptions{VerifierKey: r.key.VerifierKey()}
 	report, err := s.VerifyLog(r.Context(), opts)
 	if err != nil {
 		return fmt.Errorf("the log in the backup does not verify: %w", err)
 	}
-	if r.newest != nil && r.newest.Size <= report.Size {
-		opts.Held = r.newestNote()
-		if _, err := s.VerifyLog(r.Context(), opts); err != nil {
-			return fmt.Errorf("the log in the backup is not the one that was signed: %w", err)
+	for _, c := range r.kept { // an older one may be of another history than a newer
+		if c.Size > report.Size {
+			continue
 		}
-	}
-	own := ledger.Empty(r.key.Origin())
-	if made.Checkpoint != "" {
-		if own, err = ledger.Open([]byte(made.Checkpoint), r.key.VerifierKey()); err != nil {
-			return errors.New("the checkpoint in the backup is not signed by log.key")
+		note, err := r.key.Sign(c.Size, c.Root) // once more
+		if err == nil {
+			err = s.GoesOn(r.Context(), r.key, note)
+		}
+		if err != nil {
+			return fmt.Errorf("the log in the backup is not the one that was signed: %w", err)
 		}
 	}
 	r.known = r.newest != nil && r.newest.Size >= own.Size
@@ -232,8 +275,10 @@ func (r *restoration) judge(made store.Backup, s *store.Store) error {
 		r.newest = &own // what was signed after it, nobody knows
 	}
 	switch {
-	case r.newOrigin || r.leaves != "":
+	case r.newOrigin || r.leaves != "" && !r.ended():
 		return nil
+	case r.ended():
+		return errors.New("the log in the backup has ended, and log.key is not its key: give --new-origin to end it here too")
 	case !r.known:
 		return errors.New("whether the log went on after the backup is not known here, and nothing may be signed twice: " +
 			"name its newest checkpoint with --checkpoint, or give --leaves or --new-origin; see exeunt restore --help")
@@ -244,26 +289,94 @@ func (r *restoration) judge(made store.Backup, s *store.Store) error {
 	return nil
 }
 
-// complete brings the restored log to where it was, or ends it.
-func (r *restoration) complete(opts store.Options, made store.Backup) error {
+// signedBy finds the key of the log in a backup, and its newest checkpoint there.
+func (r *restoration) signedBy(made store.Backup) (own ledger.Checkpoint, err error) {
+	for _, r.key = range r.keys { // log.key comes first
+		own = ledger.Empty(r.key.Origin())
+		if made.Checkpoint == "" {
+			return own, nil
+		}
+		if own, err = ledger.Open([]byte(made.Checkpoint), r.key.VerifierKey()); err == nil {
+			return own, nil
+		}
+	}
+	return own, errors.New("the checkpoint in the backup is not signed by log.key")
+}
+
+// settle brings the log in a copy to where it was, or ends it, before the copy is put
+// in its place.
+func (r *restoration) settle(made store.Backup, opts store.Options) error {
 	if r.leaves != "" {
 		if err := r.refill(opts); err != nil {
-			return failf("what was restored is in place, but the log could not be refilled: %w; "+
-				"run exeunt log continue to begin a new one", err)
+			return fmt.Errorf("the log could not be refilled: %w", err)
 		}
-	} else if r.newOrigin && (!r.known || r.newest.Size > made.Size) {
-		return beginOrigin(r.Command, r.config, *r.newest)
+	} else if r.newOrigin && (r.ended() || !r.known || r.newest.Size > made.Size) {
+		if err := r.beginAside(opts); err != nil {
+			return err
+		}
 	}
-	opts.Doubt = nil
+	opts.LogKey = r.key
 	s, err := store.Open(r.Context(), opts)
 	if err != nil {
-		return failf("%w", err)
+		return err
 	}
-	err = s.Update(r.Context(), func(tx bridge.Tx) error {
+	if r.begun == nil {
+		// Places that hold it do not contradict the log then, and nothing is signed
+		// before they were asked.
+		if err := s.Remember(r.Context(), r.newestNote()); err != nil {
+			return errors.Join(err, s.Close())
+		}
+	}
+	return errors.Join(s.Update(r.Context(), func(tx bridge.Tx) error {
 		return tx.Append(bridge.NewEvent(time.Now(), bridge.BackupRestored, bridge.Facts{Operator: "operator", Epoch: made.Epoch, Size: made.Size}))
-	})
-	if err = errors.Join(err, s.Close()); err != nil {
-		return failf("%w", err)
+	}), s.Close())
+}
+
+// ended reports whether the backup's log is not the one that log.key signs.
+func (r *restoration) ended() bool {
+	_, err := ledger.LoadKey(filepath.Join(r.config.Data, keyFile), r.key.Origin())
+	return err != nil
+}
+
+// beginAside begins a new log in a copy, and then gives it its key: if that is cut
+// short, the next attempt begins another.
+func (r *restoration) beginAside(opts store.Options) (err error) {
+	fresh := filepath.Join(opts.Dir, keyFile)
+	if r.begun, err = logKey(fresh); err != nil {
+		return err
+	}
+	opts.LogKey = r.begun
+	if r.lost, err = store.BeginOrigin(r.Context(), opts, *r.newest); err != nil {
+		return err
+	}
+	path := filepath.Join(r.config.Data, keyFile)
+	for _, key := range r.keys {
+		if _, err := ledger.LoadKey(path, key.Origin()); err != nil {
+			continue
+		}
+		if err := putAside(path, key); err != nil {
+			return err
+		}
+	}
+	return errors.Join(os.Rename(fresh, path), os.Rename(fresh+".pub", path+".pub"))
+}
+
+// putAside gives the key of a log that has ended its log's name. Cut short at any
+// moment, it leaves the key in one place at least.
+func putAside(path string, key *ledger.Signer) error {
+	aside := path + "." + filepath.Base(key.Origin())
+	private, err := os.ReadFile(path)
+	if err == nil {
+		err = replaceFile(aside, private, 0o600)
+	}
+	if err == nil {
+		err = replaceFile(aside+".pub", []byte(key.VerifierKey()+"\n"), 0o644)
+	}
+	if err == nil {
+		err = errors.Join(os.RemoveAll(path+".pub"), os.Remove(path))
+	}
+	if err != nil {
+		return fmt.Errorf("the old log's key cannot be put aside: %w", err)
 	}
 	return nil
 }
@@ -274,21 +387,20 @@ func (r *restoration) refill(opts store.Options) error {
 		return err
 	}
 	defer f.Close()
-	opts.Doubt = store.ErrUnasked // nothing is signed before all is there
 	s, err := store.Open(r.Context(), opts)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	added, err := s.Refill(r.Context(), f, r.key.VerifierKey())
-	if err != nil {
+	var last ledger.Checkpoint
+	if r.added, last, err = s.Refill(r.Context(), f, r.key.VerifierKey()); err != nil {
 		return err
 	}
-	fmt.Fprintf(r.OutOrStdout(), "%s taken from %s\n", count(added, "event"), r.leaves)
-	if r.newest != nil {
-		if report, err := s.VerifyLog(r.Context(), store.VerifyOptions{VerifierKey: r.key.VerifierKey(), Held: r.newestNote()}); err != nil {
-			return fmt.Errorf("%w (%+v)", err, report)
-		}
+	if last.Size > r.newest.Size {
+		r.newest = &last
+	}
+	if report, err := s.VerifyLog(r.Context(), store.VerifyOptions{VerifierKey: r.key.VerifierKey(), Held: r.newestNote()}); err != nil {
+		return fmt.Errorf("%w (%+v)", err, report)
 	}
 	return nil
 }
@@ -347,13 +459,8 @@ func oldKeys(config server.Config) (keys []string) {
 func beginOrigin(c *cobra.Command, config server.Config, old ledger.Checkpoint) error {
 	path := filepath.Join(config.Data, keyFile)
 	if key, err := ledger.LoadKey(path, old.Origin); err == nil {
-		aside := path + "." + filepath.Base(key.Origin())
-		err := os.Rename(path+".pub", aside+".pub") // first: who has no secret key has nothing to put aside
-		if err == nil || errors.Is(err, fs.ErrNotExist) {
-			err = os.Rename(path, aside)
-		}
-		if err != nil {
-			return failf("the old log's key cannot be put aside: %w", err)
+		if err := putAside(path, key); err != nil {
+			return failf("%w", err)
 		}
 	}
 	key, err := logKey(path)
@@ -366,7 +473,11 @@ func beginOrigin(c *cobra.Command, config server.Config, old ledger.Checkpoint) 
 	if err != nil {
 		return failf("the new log could not be begun: %w; try exeunt log continue", err)
 	}
-	fmt.Fprintf(c.OutOrStdout(), "%s ended, and %s of it are known to be lost; the log is called %s now\nGive %s.pub to whoever verifies, and take the old checkpoints away from where they are kept\n",
-		old.Origin, count(int(lost), "event"), key.Origin(), path)
+	sayBegun(c.OutOrStdout(), old.Origin, key, lost, path)
 	return nil
+}
+
+func sayBegun(w io.Writer, old string, key *ledger.Signer, lost int64, path string) {
+	fmt.Fprintf(w, "%s ended, and %s of it are known to be lost; the log is called %s now\nGive %s.pub to whoever verifies, and take the old checkpoints away from where they are kept\n",
+		old, count(int(lost), "event"), key.Origin(), path)
 }

@@ -134,9 +134,8 @@ func VerifyExport(r io.Reader, opt Options) (Report, []byte, error) {
 // ReadExport is [VerifyExport] for whoever wants the leaves: each is handed out as
 // it is read, before anything is proven of it. What comes of an error must be
 // undone.
-func ReadExport(r io.Reader, verifierKey string, each func(leaf []byte) error) (Report, error) {
-	report, _, err := readExport(r, Options{VerifierKey: verifierKey}, each)
-	return report, err
+func ReadExport(r io.Reader, verifierKey string, each func(leaf []byte) error) (Report, []byte, error) {
+	return readExport(r, Options{VerifierKey: verifierKey}, each)
 }
 
 func readExport(r io.Reader, opt Options, each func(leaf []byte) error) (Report, []byte, error) {

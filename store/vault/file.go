@@ -139,6 +139,13 @@ func (k *Keyring) form(x keys) ([]byte, error) {
 	return append(b, '\n'), err
 }
 
+// Reload reads the file again: another process may have begun or ended epochs.
+func (k *Keyring) Reload() error {
+	k.change.Lock()
+	defer k.change.Unlock()
+	return k.reload()
+}
+
 func (k *Keyring) reload() error {
 	f, err := readForm(k.path)
 	if err != nil {
