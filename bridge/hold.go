@@ -146,7 +146,7 @@ func (b *Bridge) LiftHold(ctx context.Context, id string) (h Hold, err error) {
 	if err != nil {
 		return h, err
 	}
-	return h, b.release(ctx)
+	return h, b.Release(ctx)
 }
 
 func liftHold(tx Tx, h *Hold, by Caller, now time.Time) error {
@@ -189,9 +189,10 @@ func (b *Bridge) ReviewHold(ctx context.Context, id string, next time.Time) (h H
 	return h, err
 }
 
-// release wakes every lane with something that is held: it looks itself whether
-// it still is. If it is cut short, they look by themselves within the hour.
-func (b *Bridge) release(ctx context.Context) error {
+// Release wakes every lane with something that is held, by a hold or because the log
+// was not sound: it looks itself whether it still is. If it is cut short, they look by
+// themselves within the hour.
+func (b *Bridge) Release(ctx context.Context) error {
 	b.wakeErasures()
 	now := b.time()
 	var after Lane

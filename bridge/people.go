@@ -97,7 +97,7 @@ func (b *Bridge) ChangePerson(ctx context.Context, id string, change func(*Perso
 		b.wakePlanner()
 	}
 	if lifted {
-		if err := b.release(ctx); err != nil { // they look themselves within the hour
+		if err := b.Release(ctx); err != nil { // they look themselves within the hour
 			b.log.Error().Err(err).Msg("a hold was lifted, and what waits could not be woken")
 		}
 	}

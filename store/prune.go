@@ -127,7 +127,7 @@ func Prune(ctx context.Context, opts Options, before time.Time) (pruned int64, e
 
 // removeLeaves removes all events before a position, on a connection of its own.
 func removeLeaves(ctx context.Context, opts Options, size int64) error {
-	guard, err := lock(filepath.Join(opts.Dir, lockFile))
+	guard, err := lock(filepath.Join(opts.Dir, lockFile), "another exeunt is using "+opts.Dir)
 	if err != nil {
 		return err
 	}

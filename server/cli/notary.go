@@ -32,6 +32,8 @@ type notary struct {
 	metrics *server.Metrics
 	log     zerolog.Logger
 
+	sound func(context.Context) // told when the log is sound again, or for the first time; may be nil
+
 	mu    sync.Mutex // from a signature until the alarm says how it went
 	alarm atomic.Pointer[error]
 }
@@ -116,6 +118,9 @@ func (n *notary) check(ctx context.Context) ([]byte, error) {
 	n.metrics.LogSound(err == nil)
 	if err == nil {
 		n.alarm.Store(nil)
+		if before != nil && n.sound != nil {
+			n.sound(ctx)
+		}
 	} else {
 		n.alarm.Store(&err)
 		n.log.Error().Err(err).Msg("the log was refused a signature; run exeunt log verify")

@@ -75,6 +75,11 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	}
 	r.bridge = bridge.New(bridge.Options{Store: r.store, Queues: r.store, Observer: metrics, Logger: log,
 		Sound: r.notary.Sound, Sign: r.notary.Sign})
+	r.notary.sound = func(ctx context.Context) {
+		if err := r.bridge.Release(ctx); err != nil { // they look by themselves in a minute
+			log.Error().Err(err).Msg("the log is sound again, and what waited for it could not be woken")
+		}
+	}
 	if r.export, err = newExporter(r.store, config.Exports, metrics, log); err != nil {
 		return nil, err
 	}
