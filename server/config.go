@@ -93,6 +93,7 @@ type KeysConfig struct {
 // LogConfig is about the technical log and the log's checkpoints.
 type LogConfig struct {
 	Level      string                   `yaml:"level" jsonschema:"enum=debug,enum=info,enum=warn,enum=error,default=info" jsonschema_description:"Least important line that is written"`
+	Retention  time.Duration            `yaml:"retention" jsonschema_description:"How long events are kept at least before exeunt log prune may remove them; without it, for ever"`
 	Checkpoint string                   `yaml:"checkpoint" jsonschema_description:"File to which each new checkpoint of the event log is also written; put it on another machine's disk"`
 	Anchors    map[string]anchor.Config `yaml:"anchors" jsonschema_description:"Other places that get each checkpoint, by name"`
 	Policy     string                   `yaml:"policy" jsonschema_description:"File that names witnesses, and how many must cosign (C2SP tlog-policy); those with a URL are asked"`

@@ -76,7 +76,11 @@ func (d *decoder) checkExports(exports map[string]siem.Config) {
 
 // checkLog notes what is wrong with where checkpoints go, before paths were
 // made to count from the file.
+// leastRetention is what PCI DSS 10.5.1 asks for; others ask for more.
+const leastRetention = 365 * 24 * time.Hour
+
 func (d *decoder) checkLog(l LogConfig) {
+	within(d, l.Retention, leastRetention, 100*leastRetention, "log.retention")
 	l.Anchors = maps.Clone(l.Anchors)
 	l.place(d.file)
 	for _, name := range slices.Sorted(maps.Keys(l.Anchors)) {

@@ -38,6 +38,7 @@
 //	backup.go      backups, written and restored
 //	refill.go      a log that was set back, filled up from an export
 //	origin.go      or ended, and begun anew
+//	prune.go       old events removed by policy; their hashes stay
 //	maintain.go    triggers taken away and put back, for what operators ask for
 //
 //	log.go         events, appended

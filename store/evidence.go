@@ -129,7 +129,9 @@ func (s *Store) WritePopulation(ctx context.Context, w io.Writer, p evidence.Per
 		Checkpoint: at.Checkpoint, Note: at.Note, First: max(first-1, 0),
 		Leaves: func(from int64) (leaves [][]byte, err error) {
 			err = s.engine.view(ctx, s, func(t *tx) error {
-				leaves, err = logSource{t}.Leaves(from, maxTail)
+				if leaves, err = (logSource{t}).Leaves(from, maxTail); err == nil && len(leaves) > 0 && leaves[0] == nil {
+					err = errPruned // that nobody is missing could not be shown
+				}
 				return err
 			})
 			return leaves, err
@@ -159,6 +161,10 @@ func (s *Store) positionAt(ctx context.Context, at time.Time, size int64) (from 
 			}
 			if len(leaves) == 0 {
 				return bridge.Errorf(bridge.KindNotFound, "the log does not hold the events of that time any more")
+			}
+			if leaves[0] == nil { // pruned: before everything that is left
+				from = middle + 1
+				continue
 			}
 			l, err := ledger.ParseLeaf(leaves[0])
 			if err != nil {

@@ -71,7 +71,9 @@ func (s *Store) Tile(ctx context.Context, tile tlog.Tile) (content []byte, err e
 // LeavesFrom returns the leaves from a position on, at most limit.
 func (s *Store) LeavesFrom(ctx context.Context, from int64, limit int) (leaves [][]byte, err error) {
 	err = s.engine.view(ctx, s, func(t *tx) error {
-		leaves, err = logSource{t}.Leaves(from, limit)
+		if leaves, err = (logSource{t}).Leaves(from, limit); err == nil && len(leaves) > 0 && leaves[0] == nil {
+			err = errPruned
+		}
 		return err
 	})
 	return leaves, err

@@ -128,6 +128,16 @@ type logSource struct{ t *tx }
 func (l logSource) Size() (int64, error) { return l.t.logSize() }
 
 func (l logSource) Leaves(from int64, limit int) (leaves [][]byte, err error) {
+	first, err := l.t.firstLeaf()
+	if err != nil {
+		return nil, err
+	}
+	for ; from < first && limit > 0; limit-- {
+		leaves, from = append(leaves, nil), from+1
+	}
+	if limit == 0 {
+		return leaves, nil
+	}
 	err = l.t.each(`SELECT l.seq, e.body FROM log_leaf l JOIN log_event e ON e.id = l.event
 		WHERE l.seq >= $1 ORDER BY l.seq LIMIT $2`, []any{from, limit}, func(r scanner) error {
 		var (

@@ -17,7 +17,11 @@
 //	hold.go       exeunt hold place, list, lift, review
 //	export.go     the log's events brought to a SIEM; exeunt export
 //	evidence.go   exeunt case certificate, evidence population
-//	log.go        exeunt log verify, tail
+//	log.go        exeunt log verify, tail, export, continue
+//	prune.go      exeunt log prune
+//	verify.go     exeunt verify, log export
+//	backup.go     exeunt backup, restore
+//	keys.go       exeunt keys show, rotate
 //	erase_link.go exeunt erase link
 //	retained.go   exeunt retained ask, list, destroy
 //	recipe.go     exeunt recipe test, schema

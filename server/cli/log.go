@@ -19,7 +19,7 @@ import (
 )
 
 func logCommand() *cobra.Command {
-	return group("log", "Verify and read the append-only log", logVerifyCommand(), logTailCommand(), logExportCommand(), logContinueCommand())
+	return group("log", "Verify and read the append-only log", logVerifyCommand(), logTailCommand(), logExportCommand(), logContinueCommand(), logPruneCommand())
 }
 
 func logVerifyCommand() *cobra.Command {

@@ -19,6 +19,7 @@ import (
 //	exeunt.log/v1 <size>\n
 //	records, each a byte that says what it is, the length of the rest (u32,
 //	big-endian), and the rest:
+//	  H  the hash of a leaf that was pruned; such stand only at the beginning
 //	  L  a leaf; leaves stand in their order, none is missing
 //	  C  a signed checkpoint, with cosignatures, right behind the last leaf under it
 //	E and a length of 0 stand at the end: without it the stream was cut off
@@ -28,6 +29,7 @@ import (
 const exportVersion = "exeunt.log/v1"
 
 const (
+	recordPruned     = 'H'
 	recordLeaf       = 'L'
 	recordCheckpoint = 'C'
 	recordEnd        = 'E'
@@ -88,8 +90,19 @@ func WriteExport(w io.Writer, src Source) error {
 		if len(leaves) == 0 {
 			return fmt.Errorf("ledger: event %d is missing", at)
 		}
-		for _, leaf := range leaves {
-			put(recordLeaf, leaf)
+		for i, leaf := range leaves {
+			if leaf != nil {
+				put(recordLeaf, leaf)
+				continue
+			}
+			hashes, err := src.Hashes(tlog.StoredHashIndex(0, at+int64(i)), 1)
+			if err != nil {
+				return err
+			}
+			if len(hashes) == 0 {
+				return fmt.Errorf("ledger: event %d is missing, and its hash too", at+int64(i))
+			}
+			put(recordPruned, hashes[0][:])
 		}
 		at += int64(len(leaves))
 	}
@@ -158,6 +171,9 @@ func readExport(r io.Reader, opt Options, each func(leaf []byte) error) (Report,
 	if v.size > 0 && v.report.Signed == 0 {
 		return Report{}, nil, evidence(FaultUnsigned, v.size, "there are %d events, and no checkpoint signs any of them", v.size)
 	}
+	if err := v.accounted(); err != nil {
+		return Report{}, nil, err
+	}
 	if err := v.distinct(); err != nil {
 		return Report{}, nil, err
 	}
@@ -178,6 +194,16 @@ func (v *verification) records(x *exportReader, policy Policy) (last []byte, err
 		}
 		at := v.tree.Size()
 		switch {
+		case what == recordPruned && v.each != nil:
+			return nil, input("ledger: the first events were pruned from the export")
+		case what == recordPruned && at < v.size:
+			if err := v.prune(tlog.Hash(content)); err != nil {
+				return nil, err
+			}
+			v.hashes = v.hashes[:0]
+			if err := v.compare(); err != nil {
+				return nil, err
+			}
 		case what == recordLeaf && at < v.size:
 			if err := v.leaf(content); err != nil {
 				return nil, err
@@ -191,7 +217,7 @@ func (v *verification) records(x *exportReader, policy Policy) (last []byte, err
 			if err := v.compare(); err != nil {
 				return nil, err
 			}
-		case what == recordLeaf:
+		case what == recordLeaf || what == recordPruned:
 			return nil, evidence(FaultSurplus, at, "there is more after the last of %d events", v.size)
 		case what == recordCheckpoint:
 			c, err := open(content, v.key)
@@ -229,6 +255,9 @@ func (v *verification) leaf(leaf []byte) error {
 	}
 	if v.ids != nil {
 		v.ids = append(v.ids, l.ID)
+	}
+	if l.Type == bridge.LogPruned {
+		v.told = max(v.told, l.Facts.Size)
 	}
 	if l.Type == bridge.LogContinued {
 		root, _ := tlog.ParseHash(l.Facts.Root) // as whoever began the log wrote it
@@ -277,6 +306,8 @@ func (x *exportReader) record() (what byte, content []byte, err error) {
 	}
 	most := uint32(0)
 	switch head[0] {
+	case recordPruned:
+		most = tlog.HashSize
 	case recordLeaf:
 		most = MaxLeaf
 	case recordCheckpoint:
@@ -286,7 +317,7 @@ func (x *exportReader) record() (what byte, content []byte, err error) {
 		return 0, nil, errors.New("ledger: the export has a record that is none")
 	}
 	n := binary.BigEndian.Uint32(head[1:])
-	if n > most {
+	if n > most || head[0] == recordPruned && n != most {
 		return 0, nil, errors.New("ledger: the export has a record that is none")
 	}
 	if int(n) > cap(x.room) {

@@ -15,6 +15,7 @@ type Report struct {
 	Root   tlog.Hash // recomputed from the leaves
 	Hashes int64     // stored hashes that were recomputed and agree; none in an export
 
+	Pruned      int64      // the first so many, as an event says: only their hashes are left, and agree
 	Continues   Checkpoint // of the log that ended, and that this one goes on from; the last if there were several
 	Checkpoints int        // signed by the given key, each with the recomputed root at its size
 	Signed      int64      // events under a signature; those from here to Size are not yet
@@ -34,6 +35,9 @@ func (r Report) String() string {
 			fmt.Fprintf(&b, "%d stored hashes and ", r.Hashes)
 		}
 		b.WriteString(count(r.Checkpoints, "signed checkpoint"))
+	}
+	if r.Pruned > 0 {
+		fmt.Fprintf(&b, "; events 0 to %d were pruned by policy, and only their hashes are still part of it", r.Pruned-1)
 	}
 	if c := r.Continues; c.Origin != "" {
 		fmt.Fprintf(&b, "; it continues %s, which had %d events when it was closed, not all of which must be here", c.Origin, c.Size)

@@ -66,7 +66,11 @@ func (f *Frontier) Size() int64 { return f.size }
 // those of the leaves before without a gap: the first of all stands at
 // tlog.StoredHashCount of the size before.
 func (f *Frontier) Append(dst []tlog.Hash, leaf []byte) []tlog.Hash {
-	h := tlog.RecordHash(leaf)
+	return f.AppendHash(dst, tlog.RecordHash(leaf))
+}
+
+// AppendHash is [Frontier.Append] for a leaf of which only the hash is left.
+func (f *Frontier) AppendHash(dst []tlog.Hash, h tlog.Hash) []tlog.Hash {
 	dst = append(dst, h)
 	l := 0
 	for ; f.size>>l&1 == 1; l++ {

@@ -13,7 +13,8 @@ import (
 type Source interface {
 	// Size is the number of events in the tree.
 	Size() (int64, error)
-	// Leaves returns the leaves from position from on, at most limit.
+	// Leaves returns the leaves from position from on, at most limit; nil stands for
+	// one that was pruned, of which only the hash is left.
 	Leaves(from int64, limit int) ([][]byte, error)
 	// Hashes returns the stored hashes from index from on, at most limit; see
 	// tlog.StoredHashIndex.
@@ -71,6 +72,7 @@ type verification struct {
 	held   *Checkpoint             // nil if none was given
 	next   *Checkpoint             // the next stored one; nil after the last
 	page   [][]byte                // those after it, as far as read
+	told   int64                   // how many leaves the log says were pruned
 	each   func(leaf []byte) error // told of each leaf of an export; nil for nobody
 	ids    [][16]byte              // nil unless they are to be compared
 	report Report
@@ -146,7 +148,12 @@ func (v *verification) batch() error {
 	}
 	v.hashes = v.hashes[:0]
 	for _, leaf := range leaves {
-		if err := v.leaf(leaf); err != nil {
+		if leaf == nil {
+			err = v.prunedLeaf()
+		} else {
+			err = v.leaf(leaf)
+		}
+		if err != nil {
 			return err
 		}
 		if err := v.compare(); err != nil {
@@ -154,6 +161,38 @@ func (v *verification) batch() error {
 		}
 	}
 	return v.compareHashes(tlog.StoredHashCount(from))
+}
+
+// prunedLeaf adds a leaf to the tree of which only the hash is left. That it is the
+// right one the checkpoints say, and that it was pruned an event that is left.
+func (v *verification) prunedLeaf() error {
+	seq := v.tree.Size()
+	hashes, err := v.src.Hashes(tlog.StoredHashIndex(0, seq), 1)
+	if err != nil {
+		return &InputError{err}
+	}
+	if len(hashes) == 0 {
+		return evidence(FaultMissing, seq, "event %d is missing, and its hash too", seq)
+	}
+	return v.prune(hashes[0])
+}
+
+func (v *verification) prune(h tlog.Hash) error {
+	if seq := v.tree.Size(); seq != v.report.Pruned {
+		return evidence(FaultMissing, seq, "event %d is missing", seq)
+	}
+	v.report.Pruned++
+	v.hashes = v.tree.AppendHash(v.hashes, h)
+	return nil
+}
+
+// accounted makes sure that an event of the log says that what is missing was to be
+// pruned. Whoever was cut short in it may have left more than that.
+func (v *verification) accounted() error {
+	if v.report.Pruned > v.told {
+		return evidence(FaultMissing, 0, "events 0 to %d are missing, and the log does not say that they were pruned", v.report.Pruned-1)
+	}
+	return nil
 }
 
 // compareHashes compares the stored hashes from index first on with those of
@@ -210,6 +249,9 @@ func (v *verification) end() error {
 	}
 	if v.size > 0 && v.report.Signed == 0 {
 		return evidence(FaultUnsigned, v.size, "there are %d events, and no checkpoint signs any of them", v.size)
+	}
+	if err := v.accounted(); err != nil {
+		return err
 	}
 	return v.distinct()
 }
