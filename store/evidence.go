@@ -129,9 +129,7 @@ func (s *Store) WritePopulation(ctx context.Context, w io.Writer, p evidence.Per
 		Checkpoint: at.Checkpoint, Note: at.Note, First: max(first-1, 0),
 		Leaves: func(from int64) (leaves [][]byte, err error) {
 			err = s.engine.view(ctx, s, func(t *tx) error {
-				if leaves, err = (logSource{t}).Leaves(from, maxTail); err == nil && len(leaves) > 0 && leaves[0] == nil {
-					err = errPruned // that nobody is missing could not be shown
-				}
+				leaves, err = t.leavesFrom(from, maxTail) // else, that nobody is missing could not be shown
 				return err
 			})
 			return leaves, err

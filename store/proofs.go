@@ -43,7 +43,7 @@ func (s *Store) ProveConsistency(ctx context.Context, from, to int64) (proof tlo
 
 // Tile returns a tile of hashes, whole or partial; with level -1, a bundle of
 // entries: leaves, each behind its length (u16, big-endian). KindNotFound if the
-// log does not reach so far yet.
+// log does not reach so far yet, or, for entries, if one of them was pruned.
 func (s *Store) Tile(ctx context.Context, tile tlog.Tile) (content []byte, err error) {
 	err = s.engine.view(ctx, s, func(t *tx) error {
 		size, err := t.logSize()
@@ -59,7 +59,7 @@ func (s *Store) Tile(ctx context.Context, tile tlog.Tile) (content []byte, err e
 			return err
 		}
 		content = nil // view may run this again
-		leaves, err := logSource{t}.Leaves(first, tile.W)
+		leaves, err := t.leavesFrom(first, tile.W)
 		for _, leaf := range leaves {
 			content = append(binary.BigEndian.AppendUint16(content, uint16(len(leaf))), leaf...)
 		}
@@ -71,10 +71,17 @@ func (s *Store) Tile(ctx context.Context, tile tlog.Tile) (content []byte, err e
 // LeavesFrom returns the leaves from a position on, at most limit.
 func (s *Store) LeavesFrom(ctx context.Context, from int64, limit int) (leaves [][]byte, err error) {
 	err = s.engine.view(ctx, s, func(t *tx) error {
-		if leaves, err = (logSource{t}).Leaves(from, limit); err == nil && len(leaves) > 0 && leaves[0] == nil {
-			err = errPruned
-		}
+		leaves, err = t.leavesFrom(from, limit)
 		return err
 	})
+	return leaves, err
+}
+
+// leavesFrom returns leaves that are all there.
+func (t *tx) leavesFrom(from int64, limit int) ([][]byte, error) {
+	leaves, err := logSource{t}.Leaves(from, limit)
+	if err == nil && len(leaves) > 0 && leaves[0] == nil {
+		return nil, errPruned
+	}
 	return leaves, err
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/store"
 	"github.com/exeunt/exeunt/store/ledger"
@@ -91,6 +93,13 @@ func TestPrune(t *testing.T) {
 	}
 	if _, err := s.LeavesFrom(t.Context(), 0, 5); !bridge.IsKind(err, bridge.KindNotFound) {
 		t.Error(err)
+	}
+	hashes, err := s.Tile(t.Context(), tlog.Tile{H: 8, L: 0, N: 0, W: 5})
+	if err != nil || len(hashes) != 5*tlog.HashSize {
+		t.Errorf("hashes of what was pruned: %d bytes, %v", len(hashes), err)
+	}
+	if _, err := s.Tile(t.Context(), tlog.Tile{H: 8, L: -1, N: 0, W: 5}); !bridge.IsKind(err, bridge.KindNotFound) {
+		t.Errorf("entries of what was pruned: %v", err)
 	}
 	var export bytes.Buffer
 	if err := s.ExportLog(t.Context(), &export); err != nil {

@@ -175,11 +175,23 @@ func (l logSource) Hashes(from int64, limit int) (hashes []tlog.Hash, err error)
 }
 
 func (l logSource) Checkpoints(after int64, limit int) (notes [][]byte, err error) {
-	err = l.t.each(`SELECT note FROM log_checkpoint WHERE size > $1 ORDER BY size LIMIT $2`, []any{after, limit}, func(r scanner) error {
-		var note []byte
-		err := r.Scan(&note)
-		notes = append(notes, note)
-		return err
+	var last int64
+	// Each comes once for each of its cosignatures, or once without.
+	err = l.t.each(`SELECT c.size, c.note, coalesce(o.line, $3) FROM (SELECT size, note FROM log_checkpoint WHERE size > $1 ORDER BY size LIMIT $2) c
+		LEFT JOIN log_cosignature o ON o.size = c.size ORDER BY c.size, o.witness`, []any{after, limit, []byte{}}, func(r scanner) error {
+		var (
+			size       int64
+			note, line []byte
+		)
+		if err := r.Scan(&size, &note, &line); err != nil {
+			return err
+		}
+		if len(notes) == 0 || size != last {
+			last, notes = size, append(notes, note)
+		}
+		end := &notes[len(notes)-1]
+		*end = ledger.Cosign(*end, line)
+		return nil
 	})
 	return notes, err
 }

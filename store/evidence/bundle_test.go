@@ -138,6 +138,26 @@ func TestWhatABundleCannotShow(t *testing.T) {
 	}
 }
 
+// A policy is of the log that it names, and of no other.
+func TestPolicyOfAnotherLog(t *testing.T) {
+	b, key := bundled(t, departure(t), grace)
+	file := filepath.Join(t.TempDir(), "certificate.zip")
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, another, err := ledger.NewKey("exeunt/test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for log, good := range map[string]bool{key: true, another: false} {
+		_, err := Check(file, Brought{VerifierKey: key, Policy: []byte("log " + log + "\nquorum none\n")})
+		var input *ledger.InputError
+		if good != (err == nil) || !good && !errors.As(err, &input) {
+			t.Errorf("%s: %v", log, err)
+		}
+	}
+}
+
 func FuzzVerifyBundle(f *testing.F) {
 	j := departure(&testing.T{})
 	b, key := bundled(f, j, alan)

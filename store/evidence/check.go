@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
@@ -46,6 +48,9 @@ func Check(path string, b Brought) (string, error) {
 		if policy, err = ledger.ParsePolicy(b.Policy); err != nil {
 			return "", &ledger.InputError{Err: err}
 		}
+		if len(policy.Logs) > 0 && !slices.Contains(policy.Logs, b.VerifierKey) {
+			return "", &ledger.InputError{Err: errors.New("the policy is that of other logs: the key is not among theirs")}
+		}
 	}
 	if name, _, _ := strings.Cut(b.VerifierKey, "+"); b.Origin != "" && b.Origin != name {
 		return "", &ledger.InputError{Err: fmt.Errorf("the key is that of log %q, not of %q", name, b.Origin)}
@@ -56,11 +61,11 @@ func Check(path string, b Brought) (string, error) {
 		return "", &ledger.InputError{Err: err}
 	}
 	if ledger.IsExport(head[:n]) {
-		r, last, err := ledger.VerifyExport(f, ledger.Options{VerifierKey: b.VerifierKey, Held: b.Held, DistinctIDs: true})
+		r, last, err := ledger.VerifyExport(f, ledger.Options{VerifierKey: b.VerifierKey, Held: b.Held, DistinctIDs: true, Policy: policy})
 		if err != nil {
 			return "", err
 		}
-		return said(policy, last, r.Signed, r.String())
+		return said(policy, last, r.Size, r.String())
 	}
 	info, err := f.Stat()
 	if err != nil {
@@ -168,14 +173,23 @@ func ParseConsistency(text []byte) (p tlog.TreeProof, err error) {
 	return p, nil
 }
 
-// said adds to what was proven who has cosigned it, if that is enough.
+// said adds to what was proven of a log of so many events who has cosigned it, and
+// how far, if they are enough.
 func said(p ledger.Policy, note []byte, size int64, proven string) (string, error) {
 	switch {
 	case !p.Needed():
 		return proven, nil
 	case !p.Met(note):
-		return "", &ledger.EvidenceError{Fault: ledger.FaultSignature, At: size,
-			Message: "fewer witnesses have cosigned the checkpoint than the policy demands"}
+		return "", &ledger.EvidenceError{Fault: ledger.FaultSignature,
+			Message: "no checkpoint in it was cosigned by as many witnesses as the policy demands"}
 	}
-	return fmt.Sprintf("%s It is cosigned by %s, as the policy demands.", proven, strings.Join(p.Cosigned(note), ", ")), nil
+	under, err := strconv.ParseInt(strings.SplitN(string(note), "\n", 3)[1], 10, 64) // it was opened before
+	if err != nil {
+		return "", &ledger.InputError{Err: err}
+	}
+	text := fmt.Sprintf("%s Its first %d events are cosigned by %s, as the policy demands", proven, under, strings.Join(p.Cosigned(note), ", "))
+	if under < size {
+		text += fmt.Sprintf("; the last %d are NOT, and prove no more than the log's own signature", size-under)
+	}
+	return text + ".", nil
 }

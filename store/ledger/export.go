@@ -125,8 +125,8 @@ func sizeOf(note []byte) (size int64, err error) {
 // VerifyExport recomputes everything from an export, in constant memory but for
 // 16 bytes an event if ids are compared, and compares it with every checkpoint in
 // it and with the one that was kept elsewhere. Errors are as [Verify]'s. What is
-// returned beside the report is the last checkpoint of the export, with its
-// cosignatures.
+// returned beside the report is the last checkpoint of the export that meets the
+// policy, with its cosignatures; nil if none does.
 func VerifyExport(r io.Reader, opt Options) (Report, []byte, error) {
 	return readExport(r, opt, nil)
 }
@@ -163,7 +163,7 @@ func readExport(r io.Reader, opt Options, each func(leaf []byte) error) (Report,
 		return Report{}, nil, evidence(FaultRollback, v.size,
 			"the log has %d events, but the checkpoint kept elsewhere says it once had %d", v.size, v.held.Size)
 	}
-	last, err := v.records(x)
+	last, err := v.records(x, opt.Policy)
 	if err != nil {
 		return Report{}, nil, err
 	}
@@ -180,8 +180,9 @@ func readExport(r io.Reader, opt Options, each func(leaf []byte) error) (Report,
 	return v.report, last, nil
 }
 
-// records reads all records, and returns the last checkpoint.
-func (v *verification) records(x *exportReader) (last []byte, err error) {
+// records reads all records, and returns the last checkpoint that meets the policy:
+// witnesses cosign a little later, so the newest may have to do without them.
+func (v *verification) records(x *exportReader, policy Policy) (last []byte, err error) {
 	if err := v.compare(); err != nil { // with what was kept of the empty log
 		return nil, err
 	}
@@ -229,7 +230,10 @@ func (v *verification) records(x *exportReader) (last []byte, err error) {
 				return nil, evidence(FaultRoot, at, "the first %d events are not those that were signed", at)
 			}
 			v.report.Checkpoints++
-			v.report.Signed, before, last = at, at, bytes.Clone(content)
+			v.report.Signed, before = at, at
+			if policy.Met(content) {
+				last = bytes.Clone(content)
+			}
 		case at < v.size:
 			return nil, evidence(FaultMissing, at, "event %d is missing", at)
 		default:

@@ -30,6 +30,7 @@ type Options struct {
 	VerifierKey string // of the log; see [Signer.VerifierKey]. Required
 	Held        []byte // a signed checkpoint kept elsewhere; nil if there is none
 	DistinctIDs bool   // compare event ids too; takes 16 bytes of memory per event
+	Policy      Policy // whose cosignatures a checkpoint of an export needs to be returned
 }
 
 // readLimit is how many leaves or checkpoints are read at a time. Only they

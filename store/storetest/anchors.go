@@ -91,6 +91,11 @@ func cosignatures(t *testing.T, s *store.Store) {
 	if note, err := s.LastCosigned(t.Context(), two); err != nil || string(note) != want {
 		t.Errorf("cosigned by two: %q, %v", note, err)
 	}
+	// Whoever verifies an export by a policy needs them too.
+	var export bytes.Buffer
+	if err := s.ExportLog(t.Context(), &export); err != nil || !strings.Contains(export.String(), want+"L") || !strings.Contains(export.String(), string(second)+"E") {
+		t.Errorf("exported: %q, %v", export.String(), err)
+	}
 	if note, err := s.LastCosigned(t.Context(), func([]byte) bool { return false }); err != nil || note != nil {
 		t.Errorf("good for nobody: %q, %v", note, err)
 	}
