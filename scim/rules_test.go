@@ -183,6 +183,9 @@ func TestDepartureExtension(t *testing.T) {
 	all := `"contractEnd":"2026-12-31T17:30:00.5","timeZone":"Europe/Berlin","lastWorkingDay":"2026-12-23","employmentType":"Werkstudent","legalHold":true`
 	id := post(`{`+all+`,"caseState":"closed"}`).want(201, `{"schemas":["`+urnUser+`","`+urnDeparture+`"],"`+urnDeparture+`":{`+all+`,"caseState":null}}`).id()
 	path := func(name string) string { return urnDeparture + ":" + name }
+	d.send("PUT", "/Users/"+id, `{"userName":"ada"}`).want(200, `{"`+urnDeparture+`":{"legalHold":true}}`) // absence lifts nothing
+	d.send("PATCH", "/Users/"+id, patch(`{"op":"remove","path":"`+path("legalHold")+`"}`)).want(200, `{"`+urnDeparture+`":null}`)
+	d.send("PUT", "/Users/"+id, `{"userName":"ada","`+urnDeparture+`":{`+all+`}}`).want(200, "")
 	d.send("PATCH", "/Users/"+id, patch(`{"op":"Replace","path":"`+path("legalHold")+`","value":"False"}`)).want(200, `{"`+urnDeparture+`":{"legalHold":false}}`)
 	d.send("PATCH", "/Users/"+id, patch(`{"op":"replace","value":{"`+path("lastWorkingDay")+`":""}}`)).want(200, `{"`+urnDeparture+`":{"lastWorkingDay":null}}`)
 	d.send("PATCH", "/Users/"+id, patch(`{"op":"add","path":"`+path("caseState")+`","value":"closed"}`)).fault(400, "mutability")

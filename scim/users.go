@@ -144,6 +144,7 @@ func (q *request) patchUser() error {
 				return err
 			}
 		}
+		p.Hold = false // the whole resource is here: what is not in it, the operations have removed
 		return describe(p, q.user, res, scimerrors.ScimTypeMutability)
 	})
 	if err != nil {
