@@ -78,6 +78,10 @@ func (t *tx) prunable(before time.Time) (int64, error) {
 				}
 				x.last = at
 				stories[l.Request] = x
+				if !tellsState(l.Type) {
+					at++
+					continue
+				}
 				over[l.Request] = l.Facts.State == string(bridge.CaseClosed) || l.Facts.State == string(bridge.CaseCancelled) ||
 					l.Facts.State == string(bridge.StagePassed) || l.Facts.State == string(bridge.StageRefused)
 			}
@@ -93,6 +97,16 @@ func (t *tx) prunable(before time.Time) (int64, error) {
 		}
 	}
 	return max(size, first), nil
+}
+
+// tellsState reports whether an event's state is that of its case or erasure; others
+// tell that of an action.
+func tellsState(t bridge.EventType) bool {
+	switch t {
+	case bridge.CaseOpened, bridge.CasePlanned, bridge.CaseSettled, bridge.CaseReopened, bridge.PersonCameBack:
+		return true
+	}
+	return t >= bridge.ErasureReceived && t <= bridge.ErasureEscalated
 }
 
 // Prune removes the first events of the log and what was kept beside them, while

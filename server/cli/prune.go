@@ -44,7 +44,13 @@ whole log is exported first. exeunt must not run. Without --yes it only says wha
 			case day.After(time.Now().Add(-config.Log.Retention)):
 				return misusef("log.retention keeps events for %s: name a day before %s", config.Log.Retention, stamp(time.Now().Add(-config.Log.Retention)))
 			}
-			if archive != "" {
+			if config.Database != "" {
+				return misusef("a log on PostgreSQL cannot be pruned")
+			}
+			if _, err := os.Stat(archive); archive != "" && err == nil {
+				return misusef("%s is there already, and may be the only copy of what was pruned before: name another file", archive)
+			}
+			if archive != "" && yes {
 				s, err := readStore(c)
 				if err != nil {
 					return err
@@ -65,7 +71,11 @@ whole log is exported first. exeunt must not run. Without --yes it only says wha
 				if err != nil {
 					return failf("the log cannot be read: %w", err)
 				}
-				_, err = fmt.Fprintf(c.OutOrStdout(), "events up to number %d would be removed; say --yes to have that done\n", n-1)
+				if n == 0 {
+					_, err = fmt.Fprintln(c.OutOrStdout(), "nothing would be removed")
+					return err
+				}
+				_, err = fmt.Fprintf(c.OutOrStdout(), "what is left of events 0 to %d would be removed; say --yes to have that done\n", n-1)
 				return err
 			}
 			opts := storeOptions(config, zerolog.New(os.Stderr).Level(zerolog.ErrorLevel))
