@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -218,23 +219,24 @@ func TestKeyFileMustBeTheRightOne(t *testing.T) {
 // While a copy of the key file is kept somewhere, backups from before can be read,
 // however late the epoch ended.
 func TestBackupsCanBeReadAsLongAsTheirKeyCanBeHad(t *testing.T) {
-	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	var passed atomic.Int64 // since start; the store looks at the clock whenever it likes
 	opts := store.Options{Dir: filepath.Join(t.TempDir(), "data"), Epoch: 1000 * time.Hour, Linger: 24 * time.Hour,
-		Now: func() time.Time { return now }, Logger: zerolog.Nop()}
+		Now: func() time.Time { return start.Add(time.Duration(passed.Load())) }, Logger: zerolog.Nop()}
 	s := open(t, opts)
 	p := leave(t, s)
 	done, err := s.Shred(t.Context(), p.Handle)
 	if err != nil {
 		t.Fatal(err)
 	}
-	now = now.Add(900 * time.Hour) // and nobody ends the epoch before
+	passed.Store(int64(900 * time.Hour)) // and nobody ends the epoch before
 	for range 2 {
 		if _, err := s.EndEpoch(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for after, can := range map[time.Duration]bool{0: true, 24*time.Hour - time.Second: true, 24 * time.Hour: false} {
-		now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).Add(900*time.Hour + after)
+		passed.Store(int64(900*time.Hour + after))
 		if got := s.OldestEpoch() <= done.Epoch; got != can {
 			t.Errorf("%s after its key was destroyed here: %v", after, got)
 		}
