@@ -83,7 +83,10 @@ func settle(a Action, o outcome, l Limits, now time.Time, spread float64) Action
 		}
 	}
 	a.Problem = o.err.Error()
-	if IsPermanent(o.err) {
+	switch {
+	case IsImpossible(o.err):
+		return a.end(ActionImpossible, now)
+	case IsPermanent(o.err):
 		return a.end(ActionStuck, now)
 	}
 	wait, told := WaitOf(o.err)
