@@ -434,7 +434,10 @@ var onlySigned = []struct {
 	}},
 
 	{"edited: an attribute", BadSignature, func(s scene) *etree.Element { s.good.CreateAttr("Consent", "yes"); return s.good }},
-	{"edited: the instant", BadSignature, func(s scene) *etree.Element { set(s.good, "IssueInstant", instant(at.Add(time.Millisecond))); return s.good }},
+	{"edited: the instant", BadSignature, func(s scene) *etree.Element {
+		set(s.good, "IssueInstant", instant(at.Add(time.Millisecond)))
+		return s.good
+	}},
 	{"edited: what is last", BadSignature, func(s scene) *etree.Element {
 		good, evil := s.good.ChildElements(), s.evil.ChildElements()
 		s.good.RemoveChild(good[2])
@@ -740,6 +743,8 @@ func TestAnswers(t *testing.T) {
 	other.Issuer = otherID
 	another := good
 	another.InResponseTo = "_of_another"
+	request := aRequest()
+	request.Issuer = spID
 	none := good
 	none.InResponseTo = ""
 	fault := `<e:Envelope xmlns:e="` + nsSOAP + `"><e:Body><e:Fault><faultcode>e:Server</faultcode></e:Fault></e:Body></e:Envelope>`
@@ -758,7 +763,7 @@ func TestAnswers(t *testing.T) {
 		{"a page for people, in words", []byte("Internal Server Error"), BadXML},
 		{"nothing", nil, BadXML},
 		{"a fault", []byte(fault), BadShape},
-		{"our own request", soap(bytesOf(t, signed(t, aRequest().Element(), spKey()))), BadShape},
+		{"a request", soap(bytesOf(t, signed(t, request.Element(), spKey()))), BadShape},
 		{"endless", bytes.Repeat([]byte("<a>"), 1<<20), BadXML},
 	} {
 		r, err := newWorld().SOAPAnswer(c.body, sp, "_asked")
