@@ -10,6 +10,6 @@ func ExpressRP(t testing.TB, op *OP) *RelyingParty {
 	at := startNode(t, need(t, "EXEUNT_TEST_OIDC"), "express.js",
 		"ISSUER="+op.URL, "CLIENT_SECRET="+ClientSecret, "NODE_EXTRA_CA_CERTS="+op.CA)
 	return &RelyingParty{
-		ClientID: "express", Page: at + "/", BackChannel: at + "/backchannel-logout", Cookie: "appSession", op: op,
+		ClientID: "express", PageURL: at + "/", BackChannel: at + "/backchannel-logout", Cookie: "appSession", op: op,
 	}
 }

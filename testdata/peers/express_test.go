@@ -24,7 +24,7 @@ func TestExpressRP(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			person, session := "ada "+c.name, "session "+c.name
 			cookie := rp.SignIn(t, person, session)
-			if status := rp.Look(t, cookie); status != http.StatusOK {
+			if status := rp.Page(t, cookie); status != http.StatusOK {
 				t.Fatalf("before: %d", status)
 			}
 			sub, sid := "", ""
@@ -37,7 +37,7 @@ func TestExpressRP(t *testing.T) {
 			if status := rp.LogOut(t, op.LogoutToken(t, c.client, sub, sid)); status != c.status {
 				t.Errorf("the token is answered with %d, want %d", status, c.status)
 			}
-			if status := rp.Look(t, cookie); status != c.after {
+			if status := rp.Page(t, cookie); status != c.after {
 				t.Errorf("after: %d, want %d", status, c.after)
 			}
 		})
@@ -59,11 +59,11 @@ func TestExpressRPForgets(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			cookie := rp.SignIn(t, "ada", "first")
 			rp.LogOut(t, op.LogoutToken(t, rp.ClientID, "ada", c.sid))
-			if status := rp.Look(t, cookie); status != http.StatusFound {
+			if status := rp.Page(t, cookie); status != http.StatusFound {
 				t.Fatalf("after the logout: %d", status)
 			}
 			rp.SignIn(t, "ada", "second")
-			if status := rp.Look(t, cookie); status != c.after {
+			if status := rp.Page(t, cookie); status != c.after {
 				t.Errorf("after the next sign-in: %d, want %d", status, c.after)
 			}
 		})

@@ -13,7 +13,7 @@ import (
 // keeps its own sessions.
 type RelyingParty struct {
 	ClientID    string
-	Page        string // the address of its protected page
+	PageURL     string // its protected page
 	BackChannel string // where it takes logout tokens
 	Cookie      string // the name of its session's cookie
 
@@ -54,7 +54,7 @@ OIDCRemoteUserClaim sub
 </Location>
 `)
 	return &RelyingParty{
-		ClientID: "mod_auth_openidc", Page: at, BackChannel: at + "redirect_uri?logout=backchannel",
+		ClientID: "mod_auth_openidc", PageURL: at, BackChannel: at + "redirect_uri?logout=backchannel",
 		Cookie: "mod_auth_openidc_session", op: op,
 	}
 }
@@ -70,10 +70,10 @@ func (rp *RelyingParty) SignIn(t testing.TB, sub, sid string) (cookie string) {
 	authorize, _ := url.Parse(rp.op.URL + "/authorize")
 	jar.SetCookies(authorize, []*http.Cookie{{Name: signedInAs, Value: sub + "/" + sid, Path: "/authorize"}})
 	browser := &http.Client{Jar: jar, Transport: rp.op.client.Transport}
-	if status := look(t, browser, rp.Page, ""); status != http.StatusOK {
+	if status := look(t, browser, rp.PageURL, ""); status != http.StatusOK {
 		t.Fatalf("%s: signing in ends with %d", rp.ClientID, status)
 	}
-	page, _ := url.Parse(rp.Page)
+	page, _ := url.Parse(rp.PageURL)
 	for _, c := range jar.Cookies(page) {
 		if c.Name == rp.Cookie {
 			return c.Value
@@ -83,12 +83,12 @@ func (rp *RelyingParty) SignIn(t testing.TB, sub, sid string) (cookie string) {
 	return ""
 }
 
-// Look is the status of the protected page for whoever shows this cookie: 200 for a
+// Page is the status of the protected page for whoever shows this cookie: 200 for a
 // session that lives, and otherwise the way to the OP, 302.
-func (rp *RelyingParty) Look(t testing.TB, cookie string) (status int) {
+func (rp *RelyingParty) Page(t testing.TB, cookie string) (status int) {
 	t.Helper()
 	stay := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	return look(t, stay, rp.Page, rp.Cookie+"="+cookie)
+	return look(t, stay, rp.PageURL, rp.Cookie+"="+cookie)
 }
 
 // LogOut brings a logout token to the relying party, as an OP would.

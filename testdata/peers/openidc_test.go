@@ -30,7 +30,7 @@ func TestModAuthOpenIDC(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			sub := "ada-" + c.sid
 			cookie := rp.SignIn(t, sub, c.sid)
-			if status := rp.Look(t, cookie); status != http.StatusOK {
+			if status := rp.Page(t, cookie); status != http.StatusOK {
 				t.Fatalf("before: %d", status)
 			}
 			if status := rp.LogOut(t, c.token(sub, c.sid)); status != c.status {
@@ -40,7 +40,7 @@ func TestModAuthOpenIDC(t *testing.T) {
 			if c.survives {
 				want = http.StatusOK
 			}
-			if status := rp.Look(t, cookie); status != want {
+			if status := rp.Page(t, cookie); status != want {
 				t.Errorf("after: %d, want %d", status, want)
 			}
 		})
