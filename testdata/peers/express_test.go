@@ -69,3 +69,29 @@ func TestExpressRPForgets(t *testing.T) {
 		})
 	}
 }
+
+// TestNewKey: a key that signs as soon as it is published is refused by
+// express-openid-connect, which looks for new ones every half a minute at most;
+// mod_auth_openidc looks at once. So keys are published before they sign.
+func TestNewKey(t *testing.T) {
+	op := NewOP(t)
+	for _, c := range []struct {
+		rp     *RelyingParty
+		status int
+	}{
+		{ModAuthOpenIDC(t, op), http.StatusOK},
+		{ExpressRP(t, op), http.StatusBadRequest},
+	} {
+		c.rp.LogOut(t, op.LogoutToken(t, c.rp.ClientID, "ada", "one")) // now it has fetched the keys
+		successor := NewOP(t).key
+		successor.KeyID = "successor of " + c.rp.ClientID
+		op.Publish(successor.Public())
+		former := op.key
+		op.key = successor
+		token := op.LogoutToken(t, c.rp.ClientID, "ada", "two")
+		op.key = former
+		if status := c.rp.LogOut(t, token); status != c.status {
+			t.Errorf("%s answers %d, want %d", c.rp.ClientID, status, c.status)
+		}
+	}
+}
