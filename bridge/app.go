@@ -38,6 +38,7 @@ const (
 	Deactivated Trigger = "deactivate" // SCIM PATCH or PUT made the person inactive
 	Removed     Trigger = "delete"     // SCIM DELETE
 	Erased      Trigger = "erase"      // the person is to be forgotten
+	LoggedOut   Trigger = "logout"     // the person signs out: the sessions end, and nobody leaves
 )
 
 // Capability is one effect that an app offers.

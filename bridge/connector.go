@@ -9,7 +9,7 @@ import (
 // Connector speaks one app's protocol. It must be safe for concurrent use, keep
 // to the deadline of ctx, and put no secret and no personal data into errors.
 //
-// The outcome of Find, Do, Check and Probe is nil, [Permanent], [RetryAfter],
+// The outcome of Find, Do, Check and Probe is nil, [Permanent], [Impossible], [RetryAfter],
 // one of the sentinels named there, or any other error, which means: try again
 // after a back-off.
 type Connector interface {
@@ -46,6 +46,7 @@ type Account struct {
 	ID    string `json:"id"`              // the app's own id
 	Login string `json:"login,omitempty"` // what the person signs in with there
 	Match string `json:"match,omitempty"` // by what it was found: "userName", "email" …
+	Live  int    `json:"live,omitempty"`  // how many of the person's credentials were let in when it was found
 
 	// Case is the case that it was last found for; connectors leave it alone.
 	Case string `json:"-"`
@@ -67,8 +68,31 @@ type Receipt struct {
 	Summary string        `json:"summary"`          // for people: "PATCH /Users/{id} → 200, active=false"
 	Status  int           `json:"status,omitempty"` // protocol status of the deciding answer
 	Ref     string        `json:"ref,omitempty"`    // the app's own reference: request id, job id
+	Word    string        `json:"word,omitempty"`   // of ending sessions: Confirmed, NoSession or Unconfirmed
 	At      time.Time     `json:"at"`
 	Took    time.Duration `json:"took"` // nanoseconds
+}
+
+// What an app's answer is worth when it was told to end sessions.
+const (
+	Confirmed   = "confirmed"   // it says so, and it was made sure that it is the app who says it
+	NoSession   = "no_session"  // it says so likewise, and that there was none
+	Unconfirmed = "unconfirmed" // it took the message, which does not mean that any session ended
+)
+
+// Impossible marks err as final in another way: the app turns out not to offer this,
+// or nothing is known of the person that it would need. Nobody is to look, but
+// the case says so.
+func Impossible(err error) error { return &impossible{err} }
+
+type impossible struct{ error }
+
+func (i *impossible) Unwrap() error { return i.error }
+
+// IsImpossible reports whether err says that the app does not offer this.
+func IsImpossible(err error) bool {
+	var i *impossible
+	return errors.As(err, &i)
 }
 
 // Permanent marks err as final: repeating will not help, a person must look.

@@ -17,6 +17,7 @@
 //	law.go        Law: how soon whoever asks to be forgotten must be answered  pure
 //	lawbook.go    Lawbook: the laws of this installation; extensions         pure
 //	retained.go   Retention, Retained: what is recognised of whoever was forgotten
+//	session.go    Session: what is known of a session or token of a person in one app
 //	link.go       Link: by which a person asks for themselves to be forgotten
 //	calendar.go   Calendar: which days nobody works                          pure
 //	errors.go     Error: what may be shown to whoever asked
@@ -34,6 +35,7 @@
 //	operator.go   RetryCase, AcceptRestore: what only an operator may ask for
 //	erase.go      RequestErasure, VerifyErasure, ApproveErasure …: what is said about erasures
 //	forget.go     AdvanceErasures: step by step, to the key's destruction
+//	logout.go     LogOut, AwaitCase: somebody signs out, everywhere
 //	planner.go    PlanCases: open cases become actions on lanes
 //	overdue.go    EndOverdue: what could not be done in time is told
 //	lane.go       WorkLane: Find, Do, Check, settle, one lane at a time

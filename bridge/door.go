@@ -103,7 +103,7 @@ func (d *door) pace(ctx context.Context) (wait time.Duration) {
 
 // unwell reports whether err speaks of the app's health and not of one account.
 func unwell(err error) bool {
-	if err == nil || IsPermanent(err) || errors.Is(err, ErrNoAccount) || errors.Is(err, ErrStillOpen) ||
+	if err == nil || IsPermanent(err) || IsImpossible(err) || errors.Is(err, ErrNoAccount) || errors.Is(err, ErrStillOpen) ||
 		errors.Is(err, ErrCannotCheck) || errors.Is(err, context.Canceled) {
 		return false
 	}
@@ -202,6 +202,8 @@ func word(err error) string {
 		return "cannot_check"
 	case IsPermanent(err):
 		return "refused"
+	case IsImpossible(err):
+		return "impossible"
 	case wait:
 		return "wait"
 	default:

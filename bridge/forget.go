@@ -226,7 +226,8 @@ func (b *Bridge) orderErasure(tx Tx, e Erasure, now time.Time, n *news) error {
 	}
 	p := Person{ID: e.Person, Source: e.Source, Handle: e.Handle, UserName: who.UserName, ExternalID: who.ExternalID,
 		DisplayName: who.DisplayName, Emails: who.Emails}
-	if e.Case, err = b.openCase(tx, p, Erased, e.By, now, n); err != nil {
+	c, err := b.openCase(tx, p, Erased, e.By, now, n)
+	if e.Case = c.ID; err != nil {
 		return err
 	}
 	if err := b.withdraw(tx, e.Handle, n); err != nil {

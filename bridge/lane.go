@@ -133,6 +133,11 @@ func (t *turnTx) begin(a Action) (*step, error) {
 	if err != nil {
 		return nil, err
 	}
+	if a.Effect == Revoke {
+		if c.Who.Sessions, err = t.Sessions(a.Lane, t.now); err != nil {
+			return nil, err
+		}
+	}
 	s := &step{who: c, action: a}
 	account, err := t.Account(a.Lane)
 	switch {
@@ -199,6 +204,9 @@ func (t *turnTx) record(o outcome) (ended *Action, err error) {
 
 // did appends that the app said an action is done.
 func (t *turnTx) did(o outcome, a Action, word string) error {
+	if word == "done" {
+		word = cmp.Or(o.done.Word, word)
+	}
 	e := actionEvent(t.now, ActionDone, o.who, a, word, testimony{o.account, o.done})
 	e.Facts.Protocol = t.Protocol
 	return t.Append(e)
@@ -237,7 +245,7 @@ func (t *turnTx) recheck(a Action, earlier []Action, done *Action) (Action, erro
 		a.State, a.Problem = ActionOffered, "the person has left again"
 		t.ended[a.Case] = true
 		return a, errors.Join(t.PutAction(&a), t.Append(actionEvent(t.now, RestoreOffered, c, a, "", testimony{})))
-	case a.Effect != Restore && here:
+	case a.Effect != Restore && here && c.Trigger != LoggedOut:
 		a.Problem = "the person came back"
 	case a.Effect.Destructive() && a.State == ActionWaiting && !t.wants(c.Trigger, a.Effect):
 		a.Problem = "the policy no longer asks for it"

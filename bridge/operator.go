@@ -62,7 +62,7 @@ func (b *Bridge) again(ctx context.Context, id string, t EventType, pick func(Ac
 		if err != nil {
 			return err
 		}
-		if here != (t == RestoreAccepted) {
+		if c.Trigger != LoggedOut && here != (t == RestoreAccepted) {
 			return Errorf(KindConflict, "the person %s", map[bool]string{true: "came back", false: "is not here"}[here])
 		}
 		for _, a := range actions {

@@ -153,7 +153,7 @@ func personOf(tx Tx, source, id string) (Person, error) {
 // openCase stores a departure. Its planning needs no job of its own: a case in
 // state open is the job, and the planner takes all that wait at once. If no app
 // has to do anything about it, the case is closed as it is opened.
-func (b *Bridge) openCase(tx Tx, p Person, t Trigger, by Caller, now time.Time, n *news) (id string, err error) {
+func (b *Bridge) openCase(tx Tx, p Person, t Trigger, by Caller, now time.Time, n *news) (Case, error) {
 	c := Case{ID: newID(), Source: p.Source, Person: p.ID, Handle: p.Handle, Who: p.Identifiers(),
 		Trigger: t, State: CaseOpen, By: by, Opened: now}
 	*n = append(*n, func(Observer) {
@@ -165,11 +165,11 @@ func (b *Bridge) openCase(tx Tx, p Person, t Trigger, by Caller, now time.Time, 
 		*n = append(*n, func(o Observer) { o.CaseSettled(c, 0) })
 	}
 	if err := tx.PutCase(c); err != nil {
-		return "", err
+		return Case{}, err
 	}
 	f := said(by)
 	f.Case, f.Trigger, f.State = c.ID, string(t), string(c.State)
-	return c.ID, tx.Append(caseEvent(now, CaseOpened, c, f, c.Who))
+	return c, tx.Append(caseEvent(now, CaseOpened, c, f, c.Who))
 }
 
 // wanted reports whether any app's policy asks for anything on a trigger.

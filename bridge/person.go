@@ -50,6 +50,10 @@ type Identifiers struct {
 	ExternalID  string   `json:"externalId,omitempty"`
 	DisplayName string   `json:"displayName,omitempty"`
 	Emails      []string `json:"emails,omitempty"` // primary first
+
+	// Sessions are what is known of the person's sessions in the app that is
+	// asked about, newest first. The engine reads them anew for each call.
+	Sessions []Session `json:"-"`
 }
 
 // Email is the primary e-mail address; if there is none, the user name when

@@ -13,6 +13,9 @@ import (
 func plan(c Case, apps []App, now time.Time) []Action {
 	var actions []Action
 	for _, app := range apps {
+		if c.Trigger == LoggedOut && app.Name == c.By.Token { // it said so
+			continue
+		}
 		wanted := slices.Clone(app.Policy[c.Trigger])
 		slices.SortFunc(wanted, func(a, b Effect) int { return cmp.Compare(a.rank(), b.rank()) })
 		kept := false // what the person owns was to be handed over, and cannot be

@@ -39,6 +39,9 @@ func (b *Bridge) Run(ctx context.Context) error {
 			if err := b.EndRetained(ctx); err != nil && ctx.Err() == nil {
 				b.log.Error().Err(err).Msg("expired retained tokens cannot be destroyed; trying again")
 			}
+			if err := b.endSessions(ctx); err != nil && ctx.Err() == nil {
+				b.log.Error().Err(err).Msg("expired sessions cannot be removed; trying again")
+			}
 		}
 		wait := open.wait(b.now(), look)
 		n, err := b.PlanCases(ctx)

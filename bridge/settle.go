@@ -69,6 +69,9 @@ func settle(a Action, o outcome, l Limits, now time.Time, spread float64) Action
 			a.Checked = *o.checked
 			return a.end(ActionVerified, now)
 		case errors.Is(o.err, ErrCannotCheck):
+			if o.err != ErrCannotCheck { // it says more
+				a.Problem = o.err.Error()
+			}
 			return a.end(ActionUnverified, now)
 		case errors.Is(o.err, ErrStillOpen):
 			if o.checked != nil {
@@ -83,7 +86,10 @@ func settle(a Action, o outcome, l Limits, now time.Time, spread float64) Action
 		}
 	}
 	a.Problem = o.err.Error()
-	if IsPermanent(o.err) {
+	switch {
+	case IsImpossible(o.err):
+		return a.end(ActionImpossible, now)
+	case IsPermanent(o.err):
 		return a.end(ActionStuck, now)
 	}
 	wait, told := WaitOf(o.err)

@@ -37,6 +37,7 @@ func TestSettle(t *testing.T) {
 		{"failed", waiting, outcome{begun: true, err: errBad}, ActionWaiting, 750 * time.Millisecond},
 		{"told to wait", waiting, outcome{err: RetryAfter(7*time.Second, errBad)}, ActionWaiting, 7 * time.Second},
 		{"refused for good", waiting, outcome{err: Permanent(errBad)}, ActionStuck, 0},
+		{"turns out not to be offered", waiting, outcome{err: Impossible(errBad)}, ActionImpossible, 0},
 		{"failed after its deadline", late, outcome{err: errBad}, ActionStuck, 0},
 		{"told to wait beyond its deadline", waiting, outcome{err: RetryAfter(2*time.Hour, errBad)}, ActionWaiting, time.Hour},
 		{"done, the check failed", waiting, outcome{begun: true, done: ok, err: errBad}, ActionPending, 750 * time.Millisecond},

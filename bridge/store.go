@@ -52,6 +52,8 @@ type Tx interface {
 	LinksTx
 	ErasuresTx
 	HoldsTx
+	SessionsTx
+	NotesTx
 }
 
 // PeopleTx keeps people.
@@ -108,7 +110,7 @@ type CasesTx interface {
 	// opened before the given time (zero: now), at most limit.
 	Cases(states []CaseState, before time.Time, limit int) ([]Case, error)
 	// CasesOf returns the cases from which a person has not come back
-	// (Returned is zero): those of the person with that id, and those of people
+	// (Returned is zero; logouts are none): those of the person with that id, and those of people
 	// who were deleted from the same source by one of the keys. Newest first.
 	CasesOf(source, person string, keys []Key) ([]Case, error)
 	PutCase(c Case) error // inserts or replaces

@@ -200,7 +200,7 @@ func (m *Metrics) Settled(a bridge.Action) {
 // CaseSettled is told when a case got closed, cancelled or stuck.
 func (m *Metrics) CaseSettled(c bridge.Case, took time.Duration) {
 	m.cases.WithLabelValues(string(c.State)).Inc()
-	if c.State == bridge.CaseClosed && c.Returned.IsZero() { // else it is no door that was shut
+	if c.State == bridge.CaseClosed && c.Returned.IsZero() && c.Trigger != bridge.LoggedOut { // else it is no door that was shut
 		m.shut.Observe(took.Seconds())
 	}
 }

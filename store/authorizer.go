@@ -67,7 +67,8 @@ func ours(table string) bool {
 	switch table {
 	case "subject_keys", "tombstones", "people", "people_keys", "groups", "groups_keys", "members", "tallies", "cases", "gone_keys",
 		"actions", "accounts", "lanes", "tokens", "uses", "log_payload", "log_pending", "anchors",
-		"retentions", "peppers", "retained", "links", "exports", "exports_refused", "erasures", "holds":
+		"retentions", "peppers", "retained", "links", "exports", "exports_refused", "erasures", "holds",
+		"sessions", "notes":
 		return true
 	}
 	return strings.HasPrefix(table, "river_") && table != "river_migration"

@@ -80,7 +80,7 @@ func (t *tx) CasesOf(source, person string, keys []bridge.Key) ([]bridge.Case, e
 	}
 	var cases []bridge.Case
 	for _, id := range append(people, person) {
-		list, err := t.listCases(`SELECT `+caseRow+` FROM cases WHERE source = $1 AND person = $2 AND returned = 0`+
+		list, err := t.listCases(`SELECT `+caseRow+` FROM cases WHERE source = $1 AND person = $2 AND returned = 0 AND "trigger" <> 'logout'`+
 			t.forUpdate(), source, id)
 		if err != nil {
 			return nil, err
@@ -95,7 +95,7 @@ func (t *tx) CasesOf(source, person string, keys []bridge.Key) ([]bridge.Case, e
 
 func (t *tx) CaseStates(source string, people ...string) (map[string]bridge.CaseState, error) {
 	states := make(map[string]bridge.CaseState)
-	err := t.each(`SELECT person, state FROM cases WHERE source = $1 AND person `+t.in("$2")+` AND returned = 0
+	err := t.each(`SELECT person, state FROM cases WHERE source = $1 AND person `+t.in("$2")+` AND returned = 0 AND "trigger" <> 'logout'
 		ORDER BY opened, id`, []any{source, t.list(people)}, func(r scanner) error {
 		var person string
 		var state bridge.CaseState

@@ -101,6 +101,7 @@ func (t *tx) forget(h bridge.Handle) error {
 		`DELETE FROM accounts WHERE (app, person) IN (SELECT app, person FROM actions WHERE case_id IN ` + theirs + `)`,
 		`DELETE FROM log_payload WHERE handle = $1`,
 		`DELETE FROM links WHERE handle = $1`,
+		`DELETE FROM sessions WHERE handle = $1`,
 		`DELETE FROM retentions WHERE handle = $1`,
 		`DELETE FROM retained WHERE pepper = $1`,
 		`DELETE FROM peppers WHERE handle = $1`,

@@ -248,6 +248,8 @@ func triggerWords(t bridge.Trigger) string {
 		return "made inactive by SCIM"
 	case bridge.Removed:
 		return "deleted by SCIM"
+	case bridge.LoggedOut:
+		return "logged out; nobody left"
 	}
 	return string(t)
 }

@@ -120,7 +120,7 @@ func (s *Surveyor) Hear(l ledger.ParsedLeaf) error {
 	case l.Type == bridge.CaseOpened && d != nil:
 		return fmt.Errorf("evidence: event %d opens a case that is open", l.Seq)
 	case l.Type == bridge.CaseOpened:
-		if l.At.Before(s.period.From) || !l.At.Before(s.period.To) {
+		if l.At.Before(s.period.From) || !l.At.Before(s.period.To) || l.Facts.Trigger == string(bridge.LoggedOut) { // nobody leaves by logging out
 			return nil
 		}
 		d = newDeparture(id)
