@@ -26,7 +26,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
-	"syscall"
 	"testing"
 	"text/template"
 	"time"
@@ -120,15 +119,22 @@ type child struct {
 	ended chan struct{}
 }
 
+// endsWithUs is a shell that runs a program until somebody closes its standard
+// input, which the system does if the test dies.
+const endsWithUs = `exec 3<&0; "$@" </dev/null 3<&- & program=$!; { cat <&3; kill $program; } >/dev/null 2>&1 & wait $program`
+
 // start starts a program, and ends it with the test. What it said last is told
 // if the test fails.
 func start(t testing.TB, dir string, name string, args ...string) *child {
 	t.Helper()
 	p := &child{ended: make(chan struct{})}
-	c := exec.Command(name, args...)
+	c := exec.Command("/bin/sh", append([]string{"-c", endsWithUs, "sh", name}, args...)...)
 	c.Dir, c.Stdout, c.Stderr = dir, &p.said, &p.said
-	c.WaitDelay = time.Second // for children of its own that keep the pipe
-	if err := c.Start(); err != nil {
+	alive, err := c.StdinPipe()
+	if err == nil {
+		err = c.Start()
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	go func() {
@@ -136,13 +142,11 @@ func start(t testing.TB, dir string, name string, args ...string) *child {
 		close(p.ended)
 	}()
 	t.Cleanup(func() {
-		c.Process.Signal(syscall.SIGTERM)
+		alive.Close()
 		select {
 		case <-p.ended:
 		case <-time.After(patience):
-			t.Errorf("%s does not end", name)
-			c.Process.Kill()
-			<-p.ended
+			t.Fatalf("%s does not end", name)
 		}
 		if t.Failed() {
 			t.Logf("%s said last:\n%s", name, last(p.said.Bytes()))
