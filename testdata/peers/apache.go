@@ -1,81 +1,61 @@
 package peers
 
 import (
-	"net"
+	"fmt"
+	"io"
+	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 )
 
-// apacheModules is where Debian keeps the modules that configurations load.
-const apacheModules = "/usr/lib/apache2/modules"
+// site is where one Apache is; templates of its configuration see it.
+type site struct {
+	Dir     string
+	Port    int
+	URL     string // without a slash at the end
+	Modules string // folder with Apache's modules
+}
 
-// startApache starts Apache with the rest of a configuration, on a port that is
-// free, and with a folder of its own, in which it finds www/index.html.
-func startApache(t testing.TB, program, dir, port, rest string) {
+// apache starts an Apache whose module.conf configure writes, and which serves the
+// page /secure/page. It configures again with another port if one was taken.
+func apache(t testing.TB, dir string, configure func(site)) site {
 	t.Helper()
-	config := `ServerRoot ` + dir + `
-PidFile pid
-Mutex file:` + dir + ` default
-ErrorLog error.log
-LogLevel info
-Listen 127.0.0.1:` + port + `
-ServerName http://127.0.0.1:` + port + `
-UseCanonicalName On
-ServerLimit 1
-ThreadsPerChild 16
-MaxRequestWorkers 16
-User www-data
-Group www-data
-LoadModule mpm_event_module ` + apacheModules + `/mod_mpm_event.so
-LoadModule authn_core_module ` + apacheModules + `/mod_authn_core.so
-LoadModule authz_core_module ` + apacheModules + `/mod_authz_core.so
-LoadModule authz_user_module ` + apacheModules + `/mod_authz_user.so
-LoadModule dir_module ` + apacheModules + `/mod_dir.so
-LoadModule mime_module ` + apacheModules + `/mod_mime.so
-TypesConfig /dev/null
-AddType text/html .html
-DirectoryIndex index.html
-DocumentRoot www
-` + rest
-	if err := os.WriteFile(filepath.Join(dir, "apache.conf"), []byte(config), 0o644); err != nil {
+	if err := os.MkdirAll(filepath.Join(dir, "pages", "secure"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	// The shell ends Apache when its standard input ends, which is with us.
-	c := exec.Command("sh", "-c", `"$@" </dev/null & cat; kill $!; wait`, "sh",
-		program, "-D", "FOREGROUND", "-f", filepath.Join(dir, "apache.conf"))
-	said, err := os.Create(filepath.Join(dir, "said"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer said.Close()
-	c.Stdout, c.Stderr = said, said
-	alive, err := c.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
+	write(t, filepath.Join(dir, "pages", "secure", "page"), []byte("<title>secret</title>"))
+	write(t, filepath.Join(dir, "pages", "here"), []byte(dir))
 	t.Cleanup(func() {
-		alive.Close()
-		c.Wait()
 		if t.Failed() {
-			said, _ := os.ReadFile(filepath.Join(dir, "said"))
-			log, _ := os.ReadFile(filepath.Join(dir, "error.log"))
-			t.Logf("Apache said last:\n%s%s", said, log[max(0, len(log)-4000):])
+			text, _ := os.ReadFile(filepath.Join(dir, "apache.log"))
+			t.Logf("Apache said last:\n%s", last(text))
 		}
 	})
-	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) { // between two looks
-		conn, err := net.Dial("tcp", "127.0.0.1:"+port)
-		if err == nil {
-			conn.Close()
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("Apache did not start: %v", err)
+	for range 5 {
+		port := freePort(t)
+		s := site{Dir: dir, Port: port, URL: fmt.Sprintf("http://127.0.0.1:%d", port), Modules: "/usr/lib/apache2/modules"}
+		fill(t, "apache/apache.conf", filepath.Join(dir, "apache.conf"), s)
+		configure(s)
+		p := start(t, dir, "/usr/sbin/apache2", "-f", filepath.Join(dir, "apache.conf"), "-DFOREGROUND")
+		if p.ready(t, func() bool { return fetch(s.URL+"/here") == dir }) {
+			return s
 		}
 	}
+	t.Fatal("Apache does not start")
+	panic("unreachable")
+}
+
+// fetch is what a URL answers; "" if nobody does, or says no.
+func fetch(url string) string {
+	resp, err := http.Get(url)
+	if err != nil {
+		return ""
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return ""
+	}
+	return string(body)
 }

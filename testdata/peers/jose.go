@@ -11,8 +11,7 @@ import (
 
 // Verify has npm's jose judge a token: its signature by one of the keys, its type
 // (the header's typ), issuer, audience, and that it has an ID and is of these
-// minutes. It returns the claims, or what is wrong. EXEUNT_TEST_OIDC is where jose
-// is installed.
+// minutes. It returns the claims, or what is wrong.
 func Verify(t testing.TB, token string, keys jose.JSONWebKeySet, issuer, audience, kind string) (claims map[string]any, wrong string) {
 	t.Helper()
 	asked, err := json.Marshal(map[string]any{

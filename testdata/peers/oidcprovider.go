@@ -24,11 +24,11 @@ type Tokens struct {
 	Refresh string `json:"refresh_token"`
 }
 
-// OIDCProvider starts it. EXEUNT_TEST_OIDC is where it is installed.
+// OIDCProvider starts it.
 func OIDCProvider(t testing.TB) *AuthorizationServer {
 	t.Helper()
 	const client = "mobile"
-	at := startNode(t, need(t, "EXEUNT_TEST_OIDC"), "provider.js", "CLIENT_ID="+client, "CLIENT_SECRET="+ClientSecret)
+	at := startNode(t, "provider.js", "CLIENT_ID="+client, "CLIENT_SECRET="+ClientSecret)
 	return &AuthorizationServer{
 		URL: at, Revocation: at + "/token/revocation", Introspect: at + "/token/introspection", UserInfo: at + "/me", ClientID: client,
 	}

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"os"
 	"path/filepath"
 	"testing"
 )
@@ -20,41 +19,22 @@ type RelyingParty struct {
 	op *OP
 }
 
-// ModAuthOpenIDC starts Apache with mod_auth_openidc (Debian's, 2.4). EXEUNT_TEST_APACHE
-// is the path of apache2.
+// ModAuthOpenIDC starts Apache with mod_auth_openidc. It keeps its sessions on the
+// server, by sid if the ID token had one: then it answers a logout token with sub
+// alone with 200, and ends nothing.
 func ModAuthOpenIDC(t testing.TB, op *OP) *RelyingParty {
 	t.Helper()
-	program := need(t, "EXEUNT_TEST_APACHE")
-	if _, err := os.Stat(apacheModules + "/mod_auth_openidc.so"); err != nil {
-		t.Fatal(err)
-	}
-	dir, port := folder(t), freePort(t)
-	if err := os.MkdirAll(filepath.Join(dir, "www", "secure"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "www", "secure", "index.html"), []byte("inside\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	at := "http://127.0.0.1:" + port + "/secure/"
-	startApache(t, program, dir, port, `
-LoadModule auth_openidc_module `+apacheModules+`/mod_auth_openidc.so
-OIDCProviderMetadataURL `+op.URL+`/.well-known/openid-configuration
-OIDCProviderBackChannelLogoutSupported On
-OIDCCABundlePath `+op.CA+`
-OIDCClientID mod_auth_openidc
-OIDCClientSecret `+ClientSecret+`
-OIDCRedirectURI `+at+`redirect_uri
-OIDCCryptoPassphrase 0123456789abcdef0123456789abcdef
-OIDCSessionType server-cache
-OIDCCacheType shm
-OIDCRemoteUserClaim sub
-<Location /secure>
-	AuthType openid-connect
-	Require valid-user
-</Location>
-`)
+	need(t, "EXEUNT_TEST_OIDC")
+	const client = "mod_auth_openidc"
+	dir := folder(t)
+	s := apache(t, dir, func(s site) {
+		fill(t, "openidc/module.conf", filepath.Join(dir, "module.conf"), struct {
+			site
+			Issuer, CA, ClientID, ClientSecret string
+		}{s, op.URL, op.CA, client, ClientSecret})
+	})
 	return &RelyingParty{
-		ClientID: "mod_auth_openidc", PageURL: at, BackChannel: at + "redirect_uri?logout=backchannel",
+		ClientID: client, PageURL: s.URL + "/secure/page", BackChannel: s.URL + "/secure/redirect_uri?logout=backchannel",
 		Cookie: "mod_auth_openidc_session", op: op,
 	}
 }
