@@ -69,8 +69,8 @@ func settle(a Action, o outcome, l Limits, now time.Time, spread float64) Action
 			a.Checked = *o.checked
 			return a.end(ActionVerified, now)
 		case errors.Is(o.err, ErrCannotCheck):
-			if o.err != ErrCannotCheck { // it says more
-				a.Problem = o.err.Error()
+			if o.checked != nil {
+				a.Problem = o.checked.Summary // why not
 			}
 			return a.end(ActionUnverified, now)
 		case errors.Is(o.err, ErrStillOpen):

@@ -32,6 +32,7 @@ func TestSettle(t *testing.T) {
 	}{
 		{"done and proven", waiting, outcome{begun: true, done: ok, checked: proof}, ActionVerified, 0},
 		{"done, no way to check", waiting, outcome{begun: true, done: ok, err: ErrCannotCheck}, ActionUnverified, 0},
+		{"done, and why there is no way", waiting, outcome{begun: true, done: ok, checked: &Receipt{Summary: "nothing to try"}, err: ErrCannotCheck}, ActionUnverified, 0},
 		{"found, go on", waiting, outcome{found: &Account{ID: "7"}}, ActionWaiting, 0},
 		{"no account", waiting, outcome{err: ErrNoAccount}, ActionAbsent, 0},
 		{"failed", waiting, outcome{begun: true, err: errBad}, ActionWaiting, 750 * time.Millisecond},
@@ -60,6 +61,9 @@ func TestSettle(t *testing.T) {
 			}
 			if (c.out.err != nil && got.Problem == "") && c.state != ActionAbsent && c.state != ActionUnverified {
 				t.Error("no problem is named")
+			}
+			if c.state == ActionUnverified && c.out.checked != nil && got.Problem != c.out.checked.Summary {
+				t.Errorf("the case says %q of why it is not proven", got.Problem)
 			}
 		})
 	}
