@@ -1,0 +1,159 @@
+package saml
+
+import (
+	"bytes"
+	"compress/flate"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"io"
+	"net/url"
+	"strings"
+
+	"github.com/beevik/etree"
+)
+
+const (
+	deflateEncoding = "urn:oasis:names:tc:SAML:2.0:bindings:URL-Encoding:DEFLATE"
+	maxQuery        = 32 << 10 // bytes
+	maxInflated     = 64 << 10 // bytes: what fits into an address, and no bomb
+)
+
+// query is a message by the HTTP-Redirect binding, with the signature that is beside it.
+type query struct {
+	response   bool
+	message    []byte // inflated
+	relayState string
+	algorithm  x509.SignatureAlgorithm
+	signed     []byte // the octets that the signature is of
+	signature  []byte
+}
+
+// readQuery reads a raw query. Every parameter that it knows may be there once, under
+// its plain name: otherwise what is verified might not be what is read.
+func readQuery(raw string) (q query, err error) {
+	if len(raw) > maxQuery {
+		return q, refuse(Encoding, "the query is too long")
+	}
+	values := map[string]string{} // as they came
+	for part := range strings.SplitSeq(raw, "&") {
+		name, value, _ := strings.Cut(part, "=")
+		switch name {
+		case "SAMLRequest", "SAMLResponse", "RelayState", "SigAlg", "Signature", "SAMLEncoding":
+			if _, twice := values[name]; twice {
+				return q, refuse(Encoding, "a parameter is there twice")
+			}
+			values[name] = value
+		default:
+			if strings.ContainsAny(name, "%+;") {
+				return q, refuse(Encoding, "the name of a parameter is escaped")
+			}
+		}
+	}
+	param := "SAMLRequest"
+	if _, q.response = values["SAMLResponse"]; q.response {
+		param = "SAMLResponse"
+	}
+	_, request := values["SAMLRequest"]
+	_, relayed := values["RelayState"]
+	_, encoded := values["SAMLEncoding"]
+	if q.response == request {
+		return q, refuse(Encoding, "the query does not hold one message")
+	}
+	if values["Signature"] == "" || values["SigAlg"] == "" {
+		return q, refuse(Unsigned, "there is no signature beside the message")
+	}
+	// SAML bindings, section 3.4.4.1: in this order, in the sender's own escaping.
+	signed := param + "=" + values[param]
+	if relayed {
+		signed += "&RelayState=" + values["RelayState"]
+	}
+	q.signed = []byte(signed + "&SigAlg=" + values["SigAlg"])
+
+	plain := map[string]string{}
+	for name, value := range values {
+		if plain[name], err = url.QueryUnescape(value); err != nil {
+			return q, refuse(Encoding, "a parameter is escaped wrongly")
+		}
+	}
+	var ok bool
+	q.relayState = plain["RelayState"]
+	switch q.algorithm, ok = methodOf(plain["SigAlg"]); {
+	case encoded && plain["SAMLEncoding"] != deflateEncoding:
+		return q, refuse(Encoding, "the encoding is not known")
+	case len(q.relayState) > maxRelayState:
+		return q, refuse(Encoding, "RelayState is too long")
+	case !ok:
+		return q, refuse(Algorithm, "SigAlg is not allowed")
+	}
+	if q.signature, err = base64.StdEncoding.Strict().DecodeString(plain["Signature"]); err != nil {
+		return q, refuse(Encoding, "the signature is not in base64")
+	}
+	q.message, err = inflate(plain[param])
+	return q, err
+}
+
+func inflate(encoded string) ([]byte, error) {
+	deflated, err := base64.StdEncoding.Strict().DecodeString(encoded)
+	if err != nil {
+		return nil, refuse(Encoding, "the message is not in base64")
+	}
+	rest := bytes.NewReader(deflated)
+	message, err := io.ReadAll(io.LimitReader(flate.NewReader(rest), maxInflated+1))
+	switch {
+	case len(message) > maxInflated:
+		return nil, refuse(Encoding, "the message is too long")
+	case err != nil || rest.Len() > 0:
+		return nil, refuse(Encoding, "the message is not deflated properly")
+	}
+	return message, nil
+}
+
+// RedirectURL returns the address to send a browser to with a message that has no
+// enveloped signature (SAML bindings, section 3.4.4.1). relayState "" means none.
+func RedirectURL(endpoint string, m *etree.Element, request bool, relayState string, key Pair) (string, error) {
+	to, err := url.Parse(endpoint)
+	if err != nil || to.Fragment != "" {
+		return "", errors.New("the partner's endpoint is no address for a query")
+	}
+	if len(relayState) > maxRelayState {
+		return "", errors.New("RelayState is too long")
+	}
+	text, err := write(m)
+	if err != nil {
+		return "", err
+	}
+	var deflated bytes.Buffer
+	w, err := flate.NewWriter(&deflated, flate.BestCompression)
+	if err != nil {
+		return "", err
+	}
+	if _, err = w.Write(text); err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		return "", err
+	}
+	param := "SAMLResponse"
+	if request {
+		param = "SAMLRequest"
+	}
+	var raw string
+	_, signature, err := signText(key, func(method string) string {
+		raw = param + "=" + url.QueryEscape(base64.StdEncoding.EncodeToString(deflated.Bytes()))
+		if relayState != "" {
+			raw += "&RelayState=" + url.QueryEscape(relayState)
+		}
+		raw += "&SigAlg=" + url.QueryEscape(method)
+		return raw
+	})
+	if err != nil {
+		return "", err
+	}
+	raw += "&Signature=" + url.QueryEscape(base64.StdEncoding.EncodeToString(signature))
+	if to.RawQuery != "" {
+		raw = to.RawQuery + "&" + raw
+	}
+	to.RawQuery = raw
+	return to.String(), nil
+}
