@@ -137,12 +137,19 @@ func (a *Authority) Partner(entityID string, role Role) (Partner, bool) {
 // Named is the partner with that name in the configuration: an app in
 // [RoleSP], an identity provider in [RoleIdP].
 func (a *Authority) Named(name string, role Role) (Partner, bool) {
-	for _, p := range a.partners {
-		if p.Name == name && p.Role == role {
-			return p.known(a.options.Now())
-		}
+	if p := a.named(name, role); p != nil {
+		return p.known(a.options.Now())
 	}
 	return Partner{}, false
+}
+
+func (a *Authority) named(name string, role Role) *partner {
+	for _, p := range a.partners {
+		if p.Name == name && p.Role == role {
+			return p
+		}
+	}
+	return nil
 }
 
 // glance is how often it is looked whether metadata is due, or a file changed.
@@ -176,6 +183,14 @@ func (a *Authority) Refresh(ctx context.Context) {
 		})
 	}
 	all.Wait()
+}
+
+// refresh is [Authority.Refresh] for one app.
+func (a *Authority) refresh(ctx context.Context, app string) error {
+	if p := a.named(app, RoleSP); p != nil {
+		return p.refresh(ctx, a.options)
+	}
+	return nil
 }
 
 func (a *Authority) complain(p *partner, err error) {

@@ -1,26 +1,25 @@
 package saml
 
 import (
-	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/beevik/etree"
-	crewjam "github.com/crewjam/saml"
+	dsig "github.com/russellhaering/goxmldsig"
 )
 
 // XML namespaces.
 const (
 	nsMetadata = "urn:oasis:names:tc:SAML:2.0:metadata"
-	nsProtocol = "urn:oasis:names:tc:SAML:2.0:protocol"
-	nsDigital  = "http://www.w3.org/2000/09/xmldsig#"
 	nsSupport  = "urn:oasis:names:tc:SAML:metadata:algsupport"
 )
 
@@ -35,7 +34,7 @@ const (
 // in the role that it is registered for. Errors hold nothing of the document but
 // the names of its elements.
 func (c PartnerConfig) read(data []byte) (knowledge, error) {
-	root, err := parse(data)
+	root, err := parseMetadata(data)
 	if err != nil {
 		return knowledge{}, errors.New("it is not XML that may be read: " + err.Error())
 	}
@@ -57,7 +56,7 @@ func (c PartnerConfig) read(data []byte) (knowledge, error) {
 	if role == nil {
 		return knowledge{}, fmt.Errorf("the entity has no %s that speaks SAML 2.0", descriptorOf[c.Role])
 	}
-	k := knowledge{Partner: Partner{Name: c.Name, EntityID: entity.SelectAttrValue("entityID", ""), Role: c.Role,
+	k := knowledge{Partner: Partner{Name: c.Name, EntityID: attribute(entity, "entityID"), Role: c.Role,
 		Issuer: c.Issuer, CBC: c.AllowCBC}}
 	if signed != nil {
 		pins = nil // whoever signed vouches for the keys
@@ -91,16 +90,17 @@ func (c PartnerConfig) pins() (pins [][sha256.Size]byte) {
 // certificate that may be is read from the signature's KeyInfo, where anybody can
 // write anything; that it is the pinned one is what its fingerprint shows.
 func signedByPin(el *etree.Element, pins [][sha256.Size]byte) *etree.Element {
-	if len(pins) == 0 {
+	good, err := sealOf(el)
+	if len(pins) == 0 || err != nil {
 		return nil
 	}
-	for _, s := range children(el, nsDigital, "Signature") {
-		for _, info := range children(s, nsDigital, "KeyInfo") {
+	for _, s := range children(el, dsig.Namespace, "Signature") {
+		for _, info := range children(s, dsig.Namespace, "KeyInfo") {
 			for _, certificate := range certificates(info) {
 				if !slices.Contains(pins, sha256.Sum256(certificate.Raw)) {
 					continue
 				}
-				if signed, err := verifySignature(el, certificate); err == nil {
+				if signed, ok := good.by(certificate); ok {
 					return signed
 				}
 			}
@@ -124,9 +124,9 @@ func (c PartnerConfig) entity(root *etree.Element) (*etree.Element, error) {
 		return nil, errors.New("it is not SAML metadata: the root is neither an EntityDescriptor nor an EntitiesDescriptor")
 	}
 	if c.EntityID != "" {
-		all = slices.DeleteFunc(all, func(e *etree.Element) bool { return e.SelectAttrValue("entityID", "") != c.EntityID })
+		all = slices.DeleteFunc(all, func(e *etree.Element) bool { return attribute(e, "entityID") != c.EntityID })
 	}
-	if len(all) != 1 || all[0].SelectAttrValue("entityID", "") == "" {
+	if len(all) != 1 || attribute(all[0], "entityID") == "" {
 		return nil, errors.New("the entity is not described in it, or more than once")
 	}
 	return all[0], nil
@@ -137,7 +137,7 @@ var descriptorOf = map[Role]string{RoleIdP: "IDPSSODescriptor", RoleSP: "SPSSODe
 // descriptor is the entity's description in the role that it has for us.
 func (c PartnerConfig) descriptor(entity *etree.Element) *etree.Element {
 	for _, d := range children(entity, nsMetadata, descriptorOf[c.Role]) {
-		if slices.Contains(strings.Fields(d.SelectAttrValue("protocolSupportEnumeration", "")), nsProtocol) {
+		if slices.Contains(strings.Fields(attribute(d, "protocolSupportEnumeration")), nsProtocol) {
 			return d
 		}
 	}
@@ -148,24 +148,25 @@ func (c PartnerConfig) descriptor(entity *etree.Element) *etree.Element {
 // metadata vouches for the key, and nothing else of a certificate is meant by it
 // (SAML metadata interoperability profile, section 2.6.1).
 func (k *knowledge) keys(role *etree.Element, pins [][sha256.Size]byte) error {
-	weak, others := 0, 0
+	feeble, others := 0, 0
 	for _, d := range children(role, nsMetadata, "KeyDescriptor") {
-		use := d.SelectAttrValue("use", "")
-		for _, info := range children(d, nsDigital, "KeyInfo") {
+		use := attribute(d, "use")
+		for _, info := range children(d, dsig.Namespace, "KeyInfo") {
 			for _, certificate := range certificates(info) {
 				switch {
 				case len(pins) > 0 && !slices.Contains(pins, sha256.Sum256(certificate.Raw)):
 					others++
 					continue
-				case !strong(certificate):
-					weak++
+				case weak(certificate):
+					feeble++
 					continue
 				}
 				if use != "encryption" {
 					k.Signing = append(k.Signing, certificate)
 				}
 				if _, rsa := certificate.PublicKey.(*rsa.PublicKey); rsa && use != "signing" && k.Encrypt == nil {
-					k.Encrypt = certificate
+					k.Encrypt, k.GCM = certificate, slices.ContainsFunc(children(d, nsMetadata, "EncryptionMethod"),
+						func(e *etree.Element) bool { return attribute(e, "Algorithm") == gcm })
 				}
 			}
 		}
@@ -175,26 +176,16 @@ func (k *knowledge) keys(role *etree.Element, pins [][sha256.Size]byte) error {
 		return nil
 	case others > 0:
 		return errors.New("it is not signed by a pinned certificate, and none of its keys is pinned")
-	case weak > 0:
+	case feeble > 0:
 		return errors.New("its keys are too weak: RSA of 2048 bits is the least, or ECDSA of 256")
 	}
 	return errors.New("there is no certificate in it by which a message of the partner could be verified")
 }
 
-func strong(c *x509.Certificate) bool {
-	switch key := c.PublicKey.(type) {
-	case *rsa.PublicKey:
-		return key.N.BitLen() >= 2048
-	case *ecdsa.PublicKey:
-		return key.Curve.Params().BitSize >= 256
-	}
-	return false
-}
-
 // certificates reads the certificates of a KeyInfo; what is none is left out.
 func certificates(info *etree.Element) (list []*x509.Certificate) {
-	for _, data := range children(info, nsDigital, "X509Data") {
-		for _, e := range children(data, nsDigital, "X509Certificate") {
+	for _, data := range children(info, dsig.Namespace, "X509Data") {
+		for _, e := range children(data, dsig.Namespace, "X509Certificate") {
 			der, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(e.Text()), ""))
 			if err != nil {
 				continue
@@ -212,8 +203,8 @@ func certificates(info *etree.Element) (list []*x509.Certificate) {
 // one that cannot be reached.
 func (c PartnerConfig) endpoints(role *etree.Element) (list []Endpoint, err error) {
 	for _, e := range children(role, nsMetadata, "SingleLogoutService") {
-		p := Endpoint{Binding: Binding(e.SelectAttrValue("Binding", "")), Location: e.SelectAttrValue("Location", ""),
-			ResponseURL: e.SelectAttrValue("ResponseLocation", "")}
+		p := Endpoint{Binding: Binding(attribute(e, "Binding")), Location: attribute(e, "Location"),
+			ResponseURL: attribute(e, "ResponseLocation")}
 		if !slices.Contains([]Binding{SOAP, Redirect, POST}, p.Binding) {
 			continue
 		}
@@ -232,7 +223,7 @@ func (c PartnerConfig) endpoints(role *etree.Element) (list []Endpoint, err erro
 
 // limit heeds validUntil and cacheDuration of one element.
 func (k *knowledge) limit(e *etree.Element) error {
-	if text := e.SelectAttrValue("validUntil", ""); text != "" {
+	if text := attribute(e, "validUntil"); text != "" {
 		until, err := time.Parse(time.RFC3339, text)
 		if err != nil {
 			return errors.New("its validUntil is not a time in UTC")
@@ -241,17 +232,29 @@ func (k *knowledge) limit(e *etree.Element) error {
 			k.until = until
 		}
 	}
-	if text := e.SelectAttrValue("cacheDuration", ""); text != "" {
-		var d crewjam.Duration
-		if err := d.UnmarshalText([]byte(text)); err != nil {
-			return errors.New("its cacheDuration is not a duration")
-		}
-		k.fresh = min(k.fresh, max(freshLeast, time.Duration(d)))
+	if text := attribute(e, "cacheDuration"); text != "" {
+		k.fresh = min(k.fresh, max(freshLeast, cached(text)))
 	}
 	return nil
 }
 
-func is(e *etree.Element, space, tag string) bool { return e.Tag == tag && e.NamespaceURI() == space }
+// short is a duration (XML Schema, section 3.2.6) of less than a day.
+var short = regexp.MustCompile(`^PT(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})(?:\.\d*)?S)?$`)
+
+// cached reads a cacheDuration. What is longer than a day, or none, is as long as
+// anything may be kept.
+func cached(text string) time.Duration {
+	m := short.FindStringSubmatch(text)
+	if m == nil {
+		return freshMost
+	}
+	var d time.Duration
+	for i, unit := range []time.Duration{time.Hour, time.Minute, time.Second} {
+		n, _ := strconv.Atoi(m[i+1]) // "" is 0
+		d += time.Duration(n) * unit
+	}
+	return d
+}
 
 // children are the direct children of that name, and no deeper ones.
 func children(e *etree.Element, space, tag string) (list []*etree.Element) {

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/beevik/etree"
-	crewjam "github.com/crewjam/saml"
+	dsig "github.com/russellhaering/goxmldsig"
 )
 
 // MetadataValid is for how long metadata is valid that partners fetch from us.
@@ -15,7 +15,7 @@ const MetadataValid = 14 * 24 * time.Hour
 
 // metadataCached is how long partners need not fetch it again: how soon they
 // know a new key.
-const metadataCached = time.Hour
+const metadataCached = "PT1H"
 
 // Metadata describes us, signed, and valid from now for that long: in one entity,
 // a service provider towards the organisation's identity provider, and an
@@ -27,9 +27,9 @@ func (a *Authority) Metadata(valid time.Duration) ([]byte, error) {
 	if a.options.BaseURL == "" {
 		return nil, errors.New("saml: metadata needs public_url: where partners send messages to")
 	}
-	entity := element("md:EntityDescriptor", "xmlns:md", nsMetadata, "xmlns:ds", nsDigital, "xmlns:alg", nsSupport,
-		"ID", newID(), "entityID", a.EntityID(), "validUntil", a.options.Now().Add(valid).UTC().Format(timeFormat),
-		"cacheDuration", duration(metadataCached))
+	entity := element("md:EntityDescriptor", "xmlns:md", nsMetadata, "xmlns:ds", dsig.Namespace, "xmlns:alg", nsSupport,
+		"ID", NewID(), "entityID", a.EntityID(), "validUntil", instant(a.options.Now().Add(valid)),
+		"cacheDuration", metadataCached)
 	entity.AddChild(algorithms())
 	sp := element("md:SPSSODescriptor", "protocolSupportEnumeration", nsProtocol, "AuthnRequestsSigned", "true", "WantAssertionsSigned", "true")
 	idp := element("md:IDPSSODescriptor", "protocolSupportEnumeration", nsProtocol, "WantAuthnRequestsSigned", "true")
@@ -43,11 +43,11 @@ func (a *Authority) Metadata(valid time.Duration) ([]byte, error) {
 	sp.AddChild(element("md:AssertionConsumerService", "Binding", string(POST), "Location", a.options.BaseURL+"/saml/acs", "index", "0"))
 	entity.AddChild(idp)
 	entity.AddChild(sp)
-	signed, err := sign(entity, a.Pairs()[0])
+	signed, err := Sign(entity, a.Pairs()[0])
 	if err != nil {
 		return nil, err
 	}
-	return document(signed)
+	return write(signed)
 }
 
 // Fragment is what the organisation's identity provider shows of us to its apps,
@@ -61,13 +61,13 @@ func (a *Authority) Fragment() ([]byte, error) {
 	for _, e := range a.doors() {
 		e.CreateAttr("xmlns:md", nsMetadata)
 		if e.Tag == "KeyDescriptor" {
-			e.CreateAttr("xmlns:ds", nsDigital)
+			e.CreateAttr("xmlns:ds", dsig.Namespace)
 		}
-		text, err := document(e)
+		text, err := write(e)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, text...)
+		out = append(append(out, text...), '\n')
 	}
 	return out, nil
 }
@@ -123,16 +123,4 @@ func element(tag string, attributes ...string) *etree.Element {
 		e.CreateAttr(attributes[i], attributes[i+1])
 	}
 	return e
-}
-
-func document(e *etree.Element) ([]byte, error) {
-	d := etree.NewDocument()
-	d.SetRoot(e)
-	text, err := d.WriteToBytes()
-	return append(text, '\n'), err
-}
-
-func duration(d time.Duration) string {
-	text, _ := crewjam.Duration(d).MarshalText() // never fails
-	return string(text)
 }

@@ -123,9 +123,8 @@ type partner struct {
 }
 
 const (
-	maxMetadata = 256 << 10
-	fetchLimit  = 20 * time.Second
-	fetchAgain  = 5 * time.Minute // after a failure
+	fetchLimit = 20 * time.Second
+	fetchAgain = 5 * time.Minute // after a failure
 )
 
 func newPartner(c PartnerConfig, self string) (*partner, *bridge.Error) {
