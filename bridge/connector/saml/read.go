@@ -40,16 +40,16 @@ func readHead(el *etree.Element) (h head, err error) {
 		destination: attribute(el, "Destination"), issuer: issuerOf(el)}
 	switch {
 	case h.issuer == "":
-		return h, refuse(Issuer, "what was signed has no issuer")
+		return h, refuse(UnknownIssuer, "what was signed has no issuer")
 	case !wellNamed.MatchString(h.id):
-		return h, refuse(Shape, "the ID is missing or malformed")
+		return h, refuse(BadShape, "the ID is missing or malformed")
 	}
 	if h.issued, err = time.Parse(time.RFC3339, attribute(el, "IssueInstant")); err != nil {
-		return h, refuse(Shape, "IssueInstant is no time")
+		return h, refuse(BadShape, "IssueInstant is no time")
 	}
 	if until := attribute(el, "NotOnOrAfter"); until != "" {
 		if h.notOnOrAfter, err = time.Parse(time.RFC3339, until); err != nil {
-			return h, refuse(Shape, "NotOnOrAfter is no time")
+			return h, refuse(BadShape, "NotOnOrAfter is no time")
 		}
 	}
 	h.rest = el.ChildElements()[1:]
@@ -68,24 +68,24 @@ func (v *Verifier) readRequest(h head, from Partner) (*Request, error) {
 		}
 	}
 	if len(h.rest) == 0 {
-		return nil, refuse(Shape, "nobody is named")
+		return nil, refuse(BadShape, "nobody is named")
 	}
 	name, err := h.rest[0], error(nil)
 	if is(name, nsAssertion, "EncryptedID") {
 		if name, err = decryptName(name, v.Keys(), from.CBC); err != nil {
-			return nil, refuse(Encrypted, err.Error())
+			return nil, refuse(BadEncryption, err.Error())
 		}
 	}
 	value, ok := text(name)
 	if !is(name, nsAssertion, "NameID") || !ok || value == "" {
-		return nil, refuse(Shape, "nobody is named")
+		return nil, refuse(BadShape, "nobody is named")
 	}
 	r.Name = bridge.NameID{Value: value, Format: attribute(name, "Format"),
 		NameQualifier: attribute(name, "NameQualifier"), SPNameQualifier: attribute(name, "SPNameQualifier")}
 	for _, el := range h.rest[1:] {
 		index, ok := text(el)
 		if !is(el, nsProtocol, "SessionIndex") || !ok || index == "" {
-			return nil, refuse(Shape, "something else than sessions follows the name")
+			return nil, refuse(BadShape, "something else than sessions follows the name")
 		}
 		r.Indexes = append(r.Indexes, index)
 	}
@@ -97,11 +97,11 @@ func readResponse(h head) (*Response, error) {
 	r := &Response{ID: h.id, Issuer: h.issuer, Destination: h.destination, Issued: h.issued,
 		InResponseTo: attribute(h.el, "InResponseTo")}
 	if len(h.rest) != 1 || !is(h.rest[0], nsProtocol, "Status") {
-		return nil, refuse(Shape, "there is no status, or more than that")
+		return nil, refuse(BadShape, "there is no status, or more than that")
 	}
 	codes := h.rest[0].ChildElements()
 	if len(codes) == 0 || !is(codes[0], nsProtocol, "StatusCode") || attribute(codes[0], "Value") == "" {
-		return nil, refuse(Shape, "there is no status code")
+		return nil, refuse(BadShape, "there is no status code")
 	}
 	r.Status = attribute(codes[0], "Value")
 	switch second := codes[0].ChildElements(); {
@@ -109,11 +109,11 @@ func readResponse(h head) (*Response, error) {
 	case len(second) == 1 && is(second[0], nsProtocol, "StatusCode"):
 		r.Second = attribute(second[0], "Value")
 	default:
-		return nil, refuse(Shape, "there is more than one second status code")
+		return nil, refuse(BadShape, "there is more than one second status code")
 	}
 	for _, more := range codes[1:] {
 		if is(more, nsProtocol, "StatusCode") {
-			return nil, refuse(Shape, "there is more than one status code")
+			return nil, refuse(BadShape, "there is more than one status code")
 		}
 	}
 	return r, nil
@@ -124,10 +124,10 @@ func readResponse(h head) (*Response, error) {
 func fromSOAP(body []byte) (*etree.Element, error) {
 	envelope, err := parse(body)
 	if err != nil {
-		return nil, refuse(XML, err.Error())
+		return nil, refuse(BadXML, err.Error())
 	}
 	if !is(envelope, nsSOAP, "Envelope") {
-		return nil, refuse(Shape, "it is no envelope of SOAP 1.1")
+		return nil, refuse(BadShape, "it is no envelope of SOAP 1.1")
 	}
 	parts, ok := exactly(envelope, nsSOAP, "Body")
 	if !ok {
@@ -135,7 +135,7 @@ func fromSOAP(body []byte) (*etree.Element, error) {
 			for _, h := range parts[0].ChildElements() {
 				for _, a := range h.Attr {
 					if a.Key == "mustUnderstand" && a.Value != "0" && a.Value != "false" {
-						return nil, refuse(Shape, "a header has to be understood")
+						return nil, refuse(BadShape, "a header has to be understood")
 					}
 				}
 			}
@@ -143,7 +143,7 @@ func fromSOAP(body []byte) (*etree.Element, error) {
 		}
 	}
 	if !ok || len(parts[0].ChildElements()) != 1 {
-		return nil, refuse(Shape, "the envelope does not hold one message")
+		return nil, refuse(BadShape, "the envelope does not hold one message")
 	}
 	return parts[0].ChildElements()[0], nil
 }

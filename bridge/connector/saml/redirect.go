@@ -33,7 +33,7 @@ type query struct {
 // its plain name: otherwise what is verified might not be what is read.
 func readQuery(raw string) (q query, err error) {
 	if len(raw) > maxQuery {
-		return q, refuse(Encoding, "the query is too long")
+		return q, refuse(BadEncoding, "the query is too long")
 	}
 	values := map[string]string{} // as they came
 	for part := range strings.SplitSeq(raw, "&") {
@@ -41,12 +41,12 @@ func readQuery(raw string) (q query, err error) {
 		switch name {
 		case "SAMLRequest", "SAMLResponse", "RelayState", "SigAlg", "Signature", "SAMLEncoding":
 			if _, twice := values[name]; twice {
-				return q, refuse(Encoding, "a parameter is there twice")
+				return q, refuse(BadEncoding, "a parameter is there twice")
 			}
 			values[name] = value
 		default:
 			if strings.ContainsAny(name, "%+;") {
-				return q, refuse(Encoding, "the name of a parameter is escaped")
+				return q, refuse(BadEncoding, "the name of a parameter is escaped")
 			}
 		}
 	}
@@ -58,7 +58,7 @@ func readQuery(raw string) (q query, err error) {
 	_, relayed := values["RelayState"]
 	_, encoded := values["SAMLEncoding"]
 	if q.response == request {
-		return q, refuse(Encoding, "the query does not hold one message")
+		return q, refuse(BadEncoding, "the query does not hold one message")
 	}
 	if values["Signature"] == "" || values["SigAlg"] == "" {
 		return q, refuse(Unsigned, "there is no signature beside the message")
@@ -73,21 +73,21 @@ func readQuery(raw string) (q query, err error) {
 	plain := map[string]string{}
 	for name, value := range values {
 		if plain[name], err = url.QueryUnescape(value); err != nil {
-			return q, refuse(Encoding, "a parameter is escaped wrongly")
+			return q, refuse(BadEncoding, "a parameter is escaped wrongly")
 		}
 	}
 	var ok bool
 	q.relayState = plain["RelayState"]
 	switch q.algorithm, ok = methodOf(plain["SigAlg"]); {
 	case encoded && plain["SAMLEncoding"] != deflateEncoding:
-		return q, refuse(Encoding, "the encoding is not known")
+		return q, refuse(BadEncoding, "the encoding is not known")
 	case len(q.relayState) > maxRelayState:
-		return q, refuse(Encoding, "RelayState is too long")
+		return q, refuse(BadEncoding, "RelayState is too long")
 	case !ok:
-		return q, refuse(Algorithm, "SigAlg is not allowed")
+		return q, refuse(BadAlgorithm, "SigAlg is not allowed")
 	}
 	if q.signature, err = base64.StdEncoding.Strict().DecodeString(plain["Signature"]); err != nil {
-		return q, refuse(Encoding, "the signature is not in base64")
+		return q, refuse(BadEncoding, "the signature is not in base64")
 	}
 	q.message, err = inflate(plain[param])
 	return q, err
@@ -96,15 +96,15 @@ func readQuery(raw string) (q query, err error) {
 func inflate(encoded string) ([]byte, error) {
 	deflated, err := base64.StdEncoding.Strict().DecodeString(encoded)
 	if err != nil {
-		return nil, refuse(Encoding, "the message is not in base64")
+		return nil, refuse(BadEncoding, "the message is not in base64")
 	}
 	rest := bytes.NewReader(deflated)
 	message, err := io.ReadAll(io.LimitReader(flate.NewReader(rest), maxInflated+1))
 	switch {
 	case len(message) > maxInflated:
-		return nil, refuse(Encoding, "the message is too long")
+		return nil, refuse(BadEncoding, "the message is too long")
 	case err != nil || rest.Len() > 0:
-		return nil, refuse(Encoding, "the message is not deflated properly")
+		return nil, refuse(BadEncoding, "the message is not deflated properly")
 	}
 	return message, nil
 }

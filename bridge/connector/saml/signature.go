@@ -75,15 +75,15 @@ func sealOf(el *etree.Element) (seal, error) {
 		el, err = etreeutils.NSDetatch(scope, el) // namespaces of the envelope come along
 	}
 	if err != nil {
-		return seal{}, refuse(Shape, "namespaces are not declared as they should be")
+		return seal{}, refuse(BadShape, "namespaces are not declared as they should be")
 	}
 	if !identified(el) {
-		return seal{}, refuse(Shape, "IDs are missing, doubled or malformed")
+		return seal{}, refuse(BadShape, "IDs are missing, doubled or malformed")
 	}
 	var signature *etree.Element
 	for _, s := range signatures(el) {
 		if signature != nil || s.Parent() != el {
-			return seal{}, refuse(Shape, "there is more than one signature, or one in another place")
+			return seal{}, refuse(BadShape, "there is more than one signature, or one in another place")
 		}
 		signature = s
 	}
@@ -144,21 +144,21 @@ func gate(signature *etree.Element, id string) error {
 		}
 	}
 	if !ok {
-		return refuse(Shape, "the signature has other parts than it should")
+		return refuse(BadShape, "the signature has other parts than it should")
 	}
 	value := parts[1]
 	info, ok := exactly(parts[0], dsig.Namespace, dsig.CanonicalizationMethodTag, dsig.SignatureMethodTag, dsig.ReferenceTag)
 	if !ok {
-		return refuse(Shape, "SignedInfo has other parts than it should")
+		return refuse(BadShape, "SignedInfo has other parts than it should")
 	}
 	canonical, method, reference := info[0], info[1], info[2]
 	what, ok := exactly(reference, dsig.Namespace, dsig.TransformsTag, dsig.DigestMethodTag, dsig.DigestValueTag)
 	if !ok || attribute(reference, dsig.URIAttr) != "#"+id {
-		return refuse(Shape, "the signature is not of this element")
+		return refuse(BadShape, "the signature is not of this element")
 	}
 	transforms, ok := exactly(what[0], dsig.Namespace, dsig.TransformTag, dsig.TransformTag)
 	if !ok {
-		return refuse(Algorithm, "there are other transforms than two")
+		return refuse(BadAlgorithm, "there are other transforms than two")
 	}
 	algorithm, known := methodOf(attribute(method, dsig.AlgorithmAttr))
 	switch _, prefixes := exactly(transforms[1], exclusive, inclusiveTag); {
@@ -166,10 +166,10 @@ func gate(signature *etree.Element, id string) error {
 		attribute(canonical, dsig.AlgorithmAttr) != exclusive,
 		attribute(transforms[0], dsig.AlgorithmAttr) != enveloped,
 		attribute(transforms[1], dsig.AlgorithmAttr) != exclusive:
-		return refuse(Algorithm, "the signature has an algorithm that is not allowed")
+		return refuse(BadAlgorithm, "the signature has an algorithm that is not allowed")
 	case len(canonical.ChildElements())+len(method.ChildElements())+len(what[1].ChildElements())+
 		len(transforms[0].ChildElements()) > 0, len(transforms[1].ChildElements()) > 0 && !prefixes:
-		return refuse(Algorithm, "an algorithm has parameters that are not allowed")
+		return refuse(BadAlgorithm, "an algorithm has parameters that are not allowed")
 	}
 	return rewriteValue(value, algorithm)
 }
@@ -179,15 +179,15 @@ func gate(signature *etree.Element, id string) error {
 func rewriteValue(value *etree.Element, algorithm x509.SignatureAlgorithm) error {
 	encoded, ok := text(value)
 	if !ok || len(encoded) > longestSigned {
-		return refuse(Shape, "SignatureValue holds more than a value")
+		return refuse(BadShape, "SignatureValue holds more than a value")
 	}
 	signature, err := base64.StdEncoding.Strict().DecodeString(strings.Join(strings.Fields(encoded), ""))
 	if err != nil || len(signature) == 0 {
-		return refuse(Shape, "SignatureValue holds no value")
+		return refuse(BadShape, "SignatureValue holds no value")
 	}
 	if isECDSA(algorithm) {
 		if signature, err = toASN1(signature); err != nil {
-			return refuse(Shape, "SignatureValue is not of ECDSA")
+			return refuse(BadShape, "SignatureValue is not of ECDSA")
 		}
 	}
 	value.SetText(base64.StdEncoding.EncodeToString(signature))

@@ -28,20 +28,20 @@ const (
 type Reason string
 
 const (
-	Encoding    Reason = "encoding"    // of the transport: query, form, base64, deflate
-	XML         Reason = "xml"         // the scan refused it
-	Shape       Reason = "shape"       // it is not one message as the schema has it, and its one signature
-	Unsigned    Reason = "unsigned"    // no signature where the binding has one
-	Algorithm   Reason = "algorithm"   // one that is not allowed, or a transform
-	Issuer      Reason = "issuer"      // nobody who is registered, or no issuer
-	Signature   Reason = "signature"   // by none of the issuer's keys, or something was changed
-	Version     Reason = "version"     // not SAML 2.0
-	Destination Reason = "destination" // meant for somebody else
-	Stale       Reason = "stale"       // too old, or not good any more
-	Early       Reason = "early"       // from the future
-	Encrypted   Reason = "encrypted"   // cannot be decrypted, or not by a method that is allowed
-	Replayed    Reason = "replayed"    // it was here before
-	Unasked     Reason = "unasked"     // an answer to nothing that was asked
+	BadEncoding   Reason = "encoding"    // of the transport: query, form, base64, deflate
+	BadXML        Reason = "xml"         // the scan refused it
+	BadShape      Reason = "shape"       // it is not one message as the schema has it, and its one signature
+	Unsigned      Reason = "unsigned"    // no signature where the binding has one
+	BadAlgorithm  Reason = "algorithm"   // one that is not allowed, or a transform
+	UnknownIssuer Reason = "issuer"      // nobody who is registered, or no issuer
+	BadSignature  Reason = "signature"   // by none of the issuer's keys, or something was changed
+	BadVersion    Reason = "version"     // not SAML 2.0
+	Misdirected   Reason = "destination" // meant for somebody else
+	Stale         Reason = "stale"       // too old, or not good any more
+	Early         Reason = "early"       // from the future
+	BadEncryption Reason = "encrypted"   // cannot be decrypted, or not by a method that is allowed
+	Replayed      Reason = "replayed"    // it was here before
+	Unasked       Reason = "unasked"     // an answer to nothing that was asked
 )
 
 // Refusal is the error for a message that is not obeyed. It holds nothing that the
@@ -83,30 +83,30 @@ func (v *Verifier) SOAP(ctx context.Context, body []byte) (Message, error) {
 // POST takes a message by the HTTP-POST binding (section 3.5): the body of a form.
 func (v *Verifier) POST(ctx context.Context, body []byte) (Message, error) {
 	if len(body) > 2*maxMessage {
-		return Message{}, refuse(Encoding, "the form is too long")
+		return Message{}, refuse(BadEncoding, "the form is too long")
 	}
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
-		return Message{}, refuse(Encoding, "the form cannot be read")
+		return Message{}, refuse(BadEncoding, "the form cannot be read")
 	}
 	tag, param := tagRequest, "SAMLRequest"
 	if form.Has("SAMLResponse") {
 		tag, param = tagResponse, "SAMLResponse"
 	}
 	if len(form["SAMLRequest"])+len(form["SAMLResponse"]) != 1 || len(form["RelayState"]) > 1 {
-		return Message{}, refuse(Encoding, "the form does not hold one message")
+		return Message{}, refuse(BadEncoding, "the form does not hold one message")
 	}
 	m := Message{Binding: POST, RelayState: form.Get("RelayState")}
 	if len(m.RelayState) > maxRelayState {
-		return Message{}, refuse(Encoding, "RelayState is too long")
+		return Message{}, refuse(BadEncoding, "RelayState is too long")
 	}
 	data, err := base64.StdEncoding.Strict().DecodeString(form.Get(param))
 	if err != nil {
-		return Message{}, refuse(Encoding, "the message is not in base64")
+		return Message{}, refuse(BadEncoding, "the message is not in base64")
 	}
 	el, err := parse(data)
 	if err != nil {
-		return Message{}, refuse(XML, err.Error())
+		return Message{}, refuse(BadXML, err.Error())
 	}
 	return v.enveloped(ctx, el, tag, m)
 }
@@ -124,7 +124,7 @@ func (v *Verifier) Redirect(ctx context.Context, rawQuery string) (Message, erro
 	}
 	el, err := parse(q.message)
 	if err != nil {
-		return Message{}, refuse(XML, err.Error())
+		return Message{}, refuse(BadXML, err.Error())
 	}
 	from, el, err := v.sender(el, tag, func(c *x509.Certificate) (*etree.Element, bool) {
 		return el, signedBy(c, q.algorithm, q.signed, q.signature)
@@ -173,7 +173,7 @@ func (v *Verifier) enveloped(ctx context.Context, el *etree.Element, tag string,
 // from, alone, in each role that they have. It returns what was signed.
 func (v *Verifier) sender(el *etree.Element, tag string, by func(*x509.Certificate) (*etree.Element, bool)) (Partner, *etree.Element, error) {
 	if !is(el, nsProtocol, tag) {
-		return Partner{}, nil, refuse(Shape, "it is another message than expected here")
+		return Partner{}, nil, refuse(BadShape, "it is another message than expected here")
 	}
 	issuer, known := issuerOf(el), false
 	for _, role := range []Role{RoleIdP, RoleSP} {
@@ -189,9 +189,9 @@ func (v *Verifier) sender(el *etree.Element, tag string, by func(*x509.Certifica
 		}
 	}
 	if !known {
-		return Partner{}, nil, refuse(Issuer, "nobody of that name is registered")
+		return Partner{}, nil, refuse(UnknownIssuer, "nobody of that name is registered")
 	}
-	return Partner{}, nil, refuse(Signature, "no key of the issuer fits")
+	return Partner{}, nil, refuse(BadSignature, "no key of the issuer fits")
 }
 
 // accept reads what was signed, and holds it against the clock, us, and the memory.
@@ -224,11 +224,11 @@ func (v *Verifier) current(h head, from Partner, b Binding) error {
 	answered := b == SOAP && h.el.Tag == tagResponse // in the exchange in which it was asked
 	switch {
 	case h.version != "2.0":
-		return refuse(Version, "it is not SAML 2.0")
+		return refuse(BadVersion, "it is not SAML 2.0")
 	case h.issuer != from.EntityID:
-		return refuse(Issuer, "what was signed has another issuer")
+		return refuse(UnknownIssuer, "what was signed has another issuer")
 	case h.destination != v.Endpoint && !(answered && h.destination == ""):
-		return refuse(Destination, "it is meant for another place")
+		return refuse(Misdirected, "it is meant for another place")
 	case now.Sub(h.issued) > skew:
 		return refuse(Stale, "it is too old")
 	case h.issued.Sub(now) > skew:
