@@ -4,11 +4,10 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/bridge/connector/internal/call"
+	"github.com/exeunt/exeunt/bridge/connector/internal/naming"
 	"github.com/exeunt/exeunt/bridge/connector/internal/pair"
 	"github.com/exeunt/exeunt/bridge/connector/internal/probe"
 )
@@ -55,11 +54,11 @@ type NameIDConfig struct {
 	// Format is "persistent", "email", "unspecified", or a URI; "" has none. There
 	// is no making of transient NameIDs: they are random.
 	Format string `yaml:"format,omitempty" json:"format,omitempty"`
-	// Value is "userName", "email" or "externalId", or a text with one of them in
-	// it: "${userName}@example.com".
-	Value           string `yaml:"value" json:"value"`
-	NameQualifier   string `yaml:"name_qualifier,omitempty" json:"name_qualifier,omitempty"`
-	SPNameQualifier string `yaml:"sp_name_qualifier,omitempty" json:"sp_name_qualifier,omitempty"`
+	// Value is "userName", "email", "externalId" or "id" (the person's id in exeunt),
+	// or a text with one of them in braces: "{userName}@example.com".
+	Value           naming.Rule `yaml:"value" json:"value"`
+	NameQualifier   string      `yaml:"name_qualifier,omitempty" json:"name_qualifier,omitempty"`
+	SPNameQualifier string      `yaml:"sp_name_qualifier,omitempty" json:"sp_name_qualifier,omitempty"`
 }
 
 const (
@@ -150,9 +149,6 @@ var formats = map[string]string{
 
 const transient = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"
 
-// words are what a person may be called by.
-var words = []string{"userName", "email", "externalId"}
-
 func (n *NameIDConfig) validate() (problems []*bridge.Error) {
 	switch u, err := url.Parse(n.Format); {
 	case n.format() == transient:
@@ -161,11 +157,10 @@ func (n *NameIDConfig) validate() (problems []*bridge.Error) {
 	case n.format() == n.Format && n.Format != "" && (err != nil || u.Scheme == ""):
 		problems = append(problems, invalid("name_id.format", "must be persistent, email, unspecified or a URI"))
 	}
-	if named := n.words(); len(named) == 0 {
-		problems = append(problems, invalid("name_id.value", "must be one of %s, or a text such as ${userName}@example.com",
-			strings.Join(words, ", ")))
-	} else if i := slices.IndexFunc(named, func(w string) bool { return !slices.Contains(words, w) }); i >= 0 {
-		problems = append(problems, invalid("name_id.value", "there is no ${%s}; there are %s", named[i], strings.Join(words, ", ")))
+	if n.Value == "" {
+		problems = append(problems, invalid("name_id.value", "is required: userName, email, externalId or id, or a text with one of them in braces"))
+	} else if problem := n.Value.Validate("name_id.value"); problem != nil {
+		problems = append(problems, problem)
 	}
 	return problems
 }
@@ -177,43 +172,9 @@ func (n *NameIDConfig) format() string {
 	return n.Format
 }
 
-// words are those that the value has in it.
-func (n *NameIDConfig) words() (named []string) {
-	n.expand(func(word string) string {
-		named = append(named, word)
-		return ""
-	})
-	return named
-}
-
-// expand puts values in the place of words.
-func (n *NameIDConfig) expand(value func(word string) string) string {
-	if slices.Contains(words, n.Value) {
-		return value(n.Value)
-	}
-	var b strings.Builder
-	for rest := n.Value; ; {
-		before, after, found := strings.Cut(rest, "${")
-		word, tail, closed := strings.Cut(after, "}")
-		b.WriteString(before)
-		if !found || !closed {
-			b.WriteString(rest[len(before):])
-			return b.String()
-		}
-		b.WriteString(value(word))
-		rest = tail
-	}
-}
-
 // of is a person's NameID; false if nothing makes it, or something that it needs is
 // not known of them.
 func (n *NameIDConfig) of(who bridge.Identifiers) (bridge.NameID, bool) {
-	known := map[string]string{"userName": who.UserName, "email": who.Email(), "externalId": who.ExternalID}
-	whole := n.Value != ""
-	name := bridge.NameID{Format: n.format(), NameQualifier: n.NameQualifier, SPNameQualifier: n.SPNameQualifier}
-	name.Value = n.expand(func(word string) string {
-		whole = whole && known[word] != ""
-		return known[word]
-	})
-	return name, whole
+	name := bridge.NameID{Value: n.Value.Of(who), Format: n.format(), NameQualifier: n.NameQualifier, SPNameQualifier: n.SPNameQualifier}
+	return name, name.Value != ""
 }

@@ -96,7 +96,7 @@ func (d *door) Probe(ctx context.Context) error {
 	}
 	nobody := bridge.NameID{Value: NewID(), Format: d.template.format(),
 		NameQualifier: d.template.NameQualifier, SPNameQualifier: d.template.SPNameQualifier}
-	if _, err := to.ask(ctx, nobody); err != nil {
+	if _, _, err := to.ask(ctx, nobody); err != nil {
 		return err
 	}
 	return d.probe.Sound(ctx)
