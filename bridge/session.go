@@ -47,8 +47,14 @@ func (n NameID) String() string {
 }
 
 // Mark tells one session of an app from another: what is told twice is one session.
+// A credential may be changed while its session lives on; only where nothing else
+// tells two of a person's sessions apart, it does.
 func (s Session) Mark() string {
-	return strings.Join([]string{s.Person, s.Name.String(), s.Index, s.Subject, s.SID, string(s.Access), string(s.Refresh)}, "\x00")
+	parts := []string{s.Person, s.Name.String(), s.Index, s.Subject, s.SID, string(s.Access), string(s.Refresh)}
+	if s.Index+s.SID+string(s.Access)+string(s.Refresh) == "" {
+		parts = append(parts, string(s.Credential))
+	}
+	return strings.Join(parts, "\x00")
 }
 
 // MostSessions is how many sessions of one person in one app are kept, and handed

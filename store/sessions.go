@@ -20,7 +20,8 @@ type sealedSession struct {
 	Feed       string        `json:"feed,omitempty"`
 }
 
-// PutSession keeps a session; see [bridge.SessionsTx].
+// PutSession keeps a session; see [bridge.SessionsTx]. It is sealed in the place of
+// its mark, because two who tell of it at once do not know each other's id.
 func (t *tx) PutSession(s bridge.Session) error {
 	mark, err := t.blind(s.App, sessionKey("mark", s.Mark()))
 	if err != nil {
@@ -36,14 +37,7 @@ func (t *tx) PutSession(s bridge.Session) error {
 	} else if err != nil {
 		return err
 	}
-	if s.ID == "" {
-		s.ID = uuid.NewString()
-	}
-	err = t.get("session", `SELECT id FROM sessions WHERE app = $1 AND mark = $2`+t.forUpdate(), []any{s.App, mark}, &s.ID)
-	if err != nil && !bridge.IsKind(err, bridge.KindNotFound) {
-		return err
-	}
-	sealed, err := sealJSON(subject, place("sessions", s.ID), sealedSession{s.Name, s.Index, s.Subject, s.SID,
+	sealed, err := sealJSON(subject, place("sessions", string(mark)), sealedSession{s.Name, s.Index, s.Subject, s.SID,
 		string(s.Access), string(s.Refresh), string(s.Credential), s.Feed})
 	if err != nil {
 		return err
@@ -51,7 +45,7 @@ func (t *tx) PutSession(s bridge.Session) error {
 	_, err = t.do(`INSERT INTO sessions (id, app, person, handle, mark, named, learned, expires, sealed)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 		ON CONFLICT (app, mark) DO UPDATE SET learned = excluded.learned, expires = excluded.expires, sealed = excluded.sealed`,
-		s.ID, s.App, s.Person, s.Handle[:], mark, named, micros(s.Learned), micros(s.Expires), sealed)
+		uuid.NewString(), s.App, s.Person, s.Handle[:], mark, named, micros(s.Learned), micros(s.Expires), sealed)
 	if err != nil {
 		return err
 	}
@@ -73,6 +67,9 @@ func (t *tx) Sessions(l bridge.Lane, now time.Time) ([]bridge.Session, error) {
 
 // SessionsNamed returns what is known of whoever an app calls that.
 func (t *tx) SessionsNamed(app string, name bridge.NameID, now time.Time) ([]bridge.Session, error) {
+	if name.Value == "" { // so are all that have no name
+		return nil, nil
+	}
 	named, err := t.blind(app, sessionKey("name", name.String()))
 	if err != nil {
 		return nil, err
@@ -83,17 +80,17 @@ func (t *tx) SessionsNamed(app string, name bridge.NameID, now time.Time) ([]bri
 func (t *tx) listSessions(where string, args ...any) (list []bridge.Session, err error) {
 	type row struct {
 		bridge.Session
-		sealed, wrapped []byte
+		mark, sealed, wrapped []byte
 	}
 	var rows []row
-	err = t.each(`SELECT id, app, person, learned, expires, sealed, `+wrappedOf("sessions")+` FROM sessions WHERE `+where+
+	err = t.each(`SELECT id, app, person, learned, expires, mark, sealed, `+wrappedOf("sessions")+` FROM sessions WHERE `+where+
 		` ORDER BY learned DESC, id DESC LIMIT $4`, append(args, bridge.MostSessions), func(s scanner) error {
 		var (
 			r                row
 			learned, expires int64
 			handle           []byte
 		)
-		err := s.Scan(&r.ID, &r.App, &r.Person, &learned, &expires, &r.sealed, &handle, &r.wrapped)
+		err := s.Scan(&r.ID, &r.App, &r.Person, &learned, &expires, &r.mark, &r.sealed, &handle, &r.wrapped)
 		copy(r.Handle[:], handle)
 		r.Learned, r.Expires = fromMicros(learned), fromMicros(expires)
 		rows = append(rows, r)
@@ -110,7 +107,7 @@ func (t *tx) listSessions(where string, args ...any) (list []bridge.Session, err
 			return nil, err
 		}
 		var in sealedSession
-		if err := openJSON(subject, place("sessions", r.ID), r.sealed, &in); err != nil {
+		if err := openJSON(subject, place("sessions", string(r.mark)), r.sealed, &in); err != nil {
 			return nil, err
 		}
 		s := r.Session

@@ -119,7 +119,7 @@ func (p *Probe) Look(ctx context.Context, sessions []bridge.Session) (live int) 
 }
 
 // Proof tries every credential again. nil is proof: live of them were let in by
-// [Probe.Look], and now all are refused. [bridge.ErrStillOpen] if one is let in;
+// [Probe.Look], now all are refused, and no session is known that has none. [bridge.ErrStillOpen] if one is let in;
 // [bridge.ErrCannotCheck] if there is no probe, nothing to try, or none was let in
 // before. The receipt says which, in numbers only.
 func (p *Probe) Proof(ctx context.Context, sessions []bridge.Session, live int) (bridge.Receipt, error) {
@@ -152,11 +152,10 @@ func (p *Probe) Proof(ctx context.Context, sessions []bridge.Session, live int) 
 	case live == 0:
 		return cannot(fmt.Sprintf("all credentials (%d) are refused, but none was let in before either", len(found)))
 	}
-	note := fmt.Sprintf("all old credentials (%d) are refused; let in before: %d", len(found), live)
 	if without := len(sessions) - holding(sessions); without > 0 {
-		note += fmt.Sprintf("; sessions without one to try: %d", without)
+		return cannot(fmt.Sprintf("all credentials (%d) are refused, but sessions without one to try: %d", len(found), without))
 	}
-	return refused.answer.Receipt(note), nil
+	return refused.answer.Receipt(fmt.Sprintf("all old credentials (%d) are refused; let in before: %d", len(found), live)), nil
 }
 
 func cannot(why string) (bridge.Receipt, error) {

@@ -219,8 +219,10 @@ func TestProof(t *testing.T) {
 		want   string
 		says   string
 	}{
-		{"all die", sessions("a", "b", "a", ""), map[string]string{"a": "200", "b": "200"}, map[string]string{"a": "302", "b": "401"}, 2,
-			"proof", "all old credentials (2) are refused; let in before: 2; sessions without one to try: 1"},
+		{"all die", sessions("a", "b", "a"), map[string]string{"a": "200", "b": "200"}, map[string]string{"a": "302", "b": "401"}, 2,
+			"proof", "all old credentials (2) are refused; let in before: 2"},
+		{"one could not be tried", sessions("a", ""), map[string]string{"a": "200"}, map[string]string{"a": "302"}, 1,
+			"cannot", "sessions without one to try: 1"},
 		{"one was dead before", sessions("a", "b"), map[string]string{"a": "200", "b": "401"}, map[string]string{"a": "302", "b": "401"}, 1,
 			"proof", "all old credentials (2) are refused; let in before: 1"},
 		{"one lives on", sessions("a", "b"), map[string]string{"a": "200", "b": "200"}, map[string]string{"a": "401", "b": "200"}, 2,
