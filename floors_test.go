@@ -54,7 +54,12 @@ var floors = map[string]int{
 
 	"bridge":         0,
 	"bridge/recipes": 0,
+
+	testPeers: 0,
 }
+
+// testPeers starts software of others; only tests import it.
+const testPeers = "testdata/peers"
 
 // level lists the imports that stay on their floor: importer, imported.
 var level = [][2]string{
@@ -64,6 +69,7 @@ var level = [][2]string{
 	{"server", "server/anchor"},
 	{"server", "server/siem"},
 	{"bridge/connector/*", "bridge/connector/internal/*"},
+	{"bridge/connector/internal/*", "bridge/connector/internal/*"},
 	// A suite may know the package that it tests, or tests against.
 	{"bridge/connector/connectortest", "bridge/connector/sandbox"},
 	{"store/storetest", "store"},
@@ -96,6 +102,8 @@ func wrong(from, to string, test bool) string {
 		return fmt.Sprintf("package %s has no floor", to)
 	}
 	switch {
+	case !test && to == testPeers:
+		return fmt.Sprintf("%s imports %s: only tests do", from, to)
 	case test && low <= max(high, highestForTests):
 		return ""
 	case from == "." && to != "server/cli":
@@ -166,6 +174,9 @@ func TestWrong(t *testing.T) {
 		{from: ".", to: "server", test: true, fine: true},
 		{from: "scim", to: "server", test: true},
 		{from: "server", to: "server/cli", test: true},
+
+		{from: ".", to: testPeers, test: true, fine: true},
+		{from: "server", to: testPeers},
 	} {
 		if got := wrong(c.from, c.to, c.test); (got == "") != c.fine {
 			t.Errorf("%s imports %s, test %v: got %q, fine should be %v", c.from, c.to, c.test, got, c.fine)

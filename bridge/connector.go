@@ -24,7 +24,7 @@ type Connector interface {
 	Do(ctx context.Context, o Order) (Receipt, error)
 	// Check proves that an order has taken hold, by reading back or by trying
 	// the old credential: nil is proof. [ErrStillOpen] if the app shows the
-	// contrary, [ErrCannotCheck] if it offers no way to know,
+	// contrary, [ErrCannotCheck] if it offers no way to know (the receipt's summary says why),
 	// RetryAfter if it is not known yet.
 	Check(ctx context.Context, o Order) (Receipt, error)
 	// Probe says whether app and credentials are in order; it changes nothing.

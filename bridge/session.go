@@ -47,8 +47,14 @@ func (n NameID) String() string {
 }
 
 // Mark tells one session of an app from another: what is told twice is one session.
+// A credential may be changed while its session lives on; only where nothing else
+// tells two of a person's sessions apart, it does.
 func (s Session) Mark() string {
-	return strings.Join([]string{s.Person, s.Name.String(), s.Index, s.Subject, s.SID, string(s.Access), string(s.Refresh)}, "\x00")
+	parts := []string{s.Person, s.Name.String(), s.Index, s.Subject, s.SID, string(s.Access), string(s.Refresh)}
+	if s.Index+s.SID+string(s.Access)+string(s.Refresh) == "" {
+		parts = append(parts, string(s.Credential))
+	}
+	return strings.Join(parts, "\x00")
 }
 
 // MostSessions is how many sessions of one person in one app are kept, and handed
@@ -63,6 +69,8 @@ type SessionsTx interface {
 	PutSession(s Session) error
 	// Sessions are those of a lane that have not expired, newest first.
 	Sessions(l Lane, now time.Time) ([]Session, error)
+	// SessionsOf are those of a person in all apps that have not expired, newest first.
+	SessionsOf(person string, now time.Time) ([]Session, error)
 	// SessionsNamed are those of an app whose person has that NameID there.
 	SessionsNamed(app string, name NameID, now time.Time) ([]Session, error)
 	// DropSession forgets the session of an app with that [Session.Mark].

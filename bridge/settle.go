@@ -69,6 +69,9 @@ func settle(a Action, o outcome, l Limits, now time.Time, spread float64) Action
 			a.Checked = *o.checked
 			return a.end(ActionVerified, now)
 		case errors.Is(o.err, ErrCannotCheck):
+			if o.checked != nil {
+				a.Problem = o.checked.Summary // why not
+			}
 			return a.end(ActionUnverified, now)
 		case errors.Is(o.err, ErrStillOpen):
 			if o.checked != nil {

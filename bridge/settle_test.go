@@ -32,11 +32,13 @@ func TestSettle(t *testing.T) {
 	}{
 		{"done and proven", waiting, outcome{begun: true, done: ok, checked: proof}, ActionVerified, 0},
 		{"done, no way to check", waiting, outcome{begun: true, done: ok, err: ErrCannotCheck}, ActionUnverified, 0},
+		{"done, and why there is no way", waiting, outcome{begun: true, done: ok, checked: &Receipt{Summary: "nothing to try"}, err: ErrCannotCheck}, ActionUnverified, 0},
 		{"found, go on", waiting, outcome{found: &Account{ID: "7"}}, ActionWaiting, 0},
 		{"no account", waiting, outcome{err: ErrNoAccount}, ActionAbsent, 0},
 		{"failed", waiting, outcome{begun: true, err: errBad}, ActionWaiting, 750 * time.Millisecond},
 		{"told to wait", waiting, outcome{err: RetryAfter(7*time.Second, errBad)}, ActionWaiting, 7 * time.Second},
 		{"refused for good", waiting, outcome{err: Permanent(errBad)}, ActionStuck, 0},
+		{"turns out not to be offered", waiting, outcome{err: Impossible(errBad)}, ActionImpossible, 0},
 		{"failed after its deadline", late, outcome{err: errBad}, ActionStuck, 0},
 		{"told to wait beyond its deadline", waiting, outcome{err: RetryAfter(2*time.Hour, errBad)}, ActionWaiting, time.Hour},
 		{"done, the check failed", waiting, outcome{begun: true, done: ok, err: errBad}, ActionPending, 750 * time.Millisecond},
@@ -59,6 +61,9 @@ func TestSettle(t *testing.T) {
 			}
 			if (c.out.err != nil && got.Problem == "") && c.state != ActionAbsent && c.state != ActionUnverified {
 				t.Error("no problem is named")
+			}
+			if c.state == ActionUnverified && c.out.checked != nil && got.Problem != c.out.checked.Summary {
+				t.Errorf("the case says %q of why it is not proven", got.Problem)
 			}
 		})
 	}

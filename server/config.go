@@ -36,6 +36,8 @@ type Config struct {
 	Operators  map[string]bridge.Secret  `yaml:"operators" jsonschema_description:"Tokens of more operators, by name and by reference: they may do what the administrator may, and the log tells them apart"`
 	Auditors   map[string]bridge.Secret  `yaml:"auditors" jsonschema_description:"Tokens of auditors, by name and by reference: they may read the log, certificates and populations, and nothing else"`
 	Sources    map[string]SourceConfig   `yaml:"sources" jsonschema_description:"HR systems and identity providers that may speak to us, by name"`
+	SAML       SAMLConfig                `yaml:"saml" jsonschema_description:"Who exeunt is in SAML, and which identity providers may have somebody signed out; needs public_url"`
+	Feeds      map[string]FeedConfig     `yaml:"feeds" jsonschema_description:"Identity providers and apps that may tell of people's sessions, by name"`
 	Apps       map[string]AppConfig      `yaml:"apps" jsonschema_description:"Applications whose doors are shut, by name"`
 	SLA        time.Duration             `yaml:"sla" jsonschema_description:"By when every app is to be shut after somebody left, such as 24h; certificates and surveys are held against it"`
 	Limits     LimitsConfig              `yaml:"limits" jsonschema_description:"What one source may ask of us"`
@@ -58,6 +60,7 @@ type PolicyConfig struct {
 	Deactivate []bridge.Effect `yaml:"deactivate" jsonschema_description:"Effects when a person is made inactive; default: lock and revoke, as far as offered"`
 	Delete     []bridge.Effect `yaml:"delete" jsonschema_description:"Effects when a person is deleted; default: lock and revoke, as far as offered"`
 	Erase      []bridge.Effect `yaml:"erase" jsonschema_description:"Effects when a person is to be forgotten; default: erase, or else anonymise, or else delete, whichever is offered"`
+	Logout     []bridge.Effect `yaml:"logout" jsonschema_description:"Whether sessions end when a person signs out elsewhere: revoke or nothing; default: revoke for saml and oidc, and nothing for others"`
 }
 
 // AppLimitsConfig is [bridge.Limits] in the file.

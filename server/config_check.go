@@ -26,6 +26,9 @@ var namePattern = regexp.MustCompile(`^[a-z0-9]+([_-][a-z0-9]+)*$`)
 // minToken is the fewest characters that a token from elsewhere may have.
 const minToken = 24
 
+// federated are the connectors of apps that people are signed in to from elsewhere.
+var federated = []string{"oidc", "saml"}
+
 var levels = []string{"debug", "info", "warn", "error"}
 
 // check notes what is wrong with values that were read without mistake.
@@ -36,6 +39,8 @@ func (d *decoder) check(c *Config) {
 	d.checkTokens(c.Operators, "operators", AdminToken, seen)
 	d.checkTokens(c.Auditors, "auditors", AuditToken, seen)
 	d.checkSources(c, seen)
+	d.checkFeeds(c, seen)
+	d.checkSAML(c)
 	d.oneOf(c.Log.Level, levels, "log.level")
 	within(d, c.SLA, time.Second, 365*24*time.Hour, "sla")
 	d.checkLog(c.Log)
@@ -191,6 +196,7 @@ func (d *decoder) apps(c *Config) []bridge.App {
 		d.policy(&a, bridge.Deactivated, app.Policy.Deactivate, join(path, "policy.deactivate"))
 		d.policy(&a, bridge.Removed, app.Policy.Delete, join(path, "policy.delete"))
 		d.policy(&a, bridge.Erased, app.Policy.Erase, join(path, "policy.erase"))
+		d.policy(&a, bridge.LoggedOut, app.Policy.Logout, join(path, "policy.logout"))
 		apps = append(apps, a)
 	}
 	return apps
@@ -224,7 +230,7 @@ func (d *decoder) connector(name string, app AppConfig, path string) bridge.Conn
 	if len(d.mistakes) > before {
 		return nil
 	}
-	opened, err := connector.Open(app.Connector, config, name)
+	opened, err := connector.Open(app.Connector, config, name, d.self)
 	if err != nil {
 		d.add(with, "%s", err)
 		return nil
@@ -247,6 +253,8 @@ func (d *decoder) policy(a *bridge.App, t bridge.Trigger, wanted []bridge.Effect
 		case e == "": // its own mistake
 		case e == bridge.Restore:
 			d.add(at, "restore is offered when somebody comes back, never ordered; leave it out")
+		case t == bridge.LoggedOut && e != bridge.Revoke:
+			d.add(at, "who signs out does not leave; only revoke may be here, which ends sessions")
 		case !slices.Contains(known, string(e)):
 			d.add(at, "there is no effect %q; %s", e, suggest(string(e), known))
 		case slices.Contains(wanted[:i], e):
@@ -269,6 +277,12 @@ func (d *decoder) policy(a *bridge.App, t bridge.Trigger, wanted []bridge.Effect
 			}
 		}
 		a.Policy[t] = []bridge.Effect{bridge.Erase}
+		return
+	}
+	if t == bridge.LoggedOut { // where signing in was by what told us
+		if _, offered := a.Connector.Capabilities().Of(bridge.Revoke); offered && slices.Contains(federated, a.Protocol) {
+			a.Policy[t] = []bridge.Effect{bridge.Revoke}
+		}
 		return
 	}
 	for _, e := range []bridge.Effect{bridge.Lock, bridge.Revoke} {

@@ -37,6 +37,9 @@ func ConfigSchema() *jsonschema.Schema {
 		names.PropertyNames = &jsonschema.Schema{Pattern: namePattern.String(), MaxLength: ptr[uint64](48)}
 	}
 
+	idps, _ := root.Definitions["server.SAMLConfig"].Properties.Get("idps")
+	idps.PropertyNames = &jsonschema.Schema{Pattern: namePattern.String(), MaxLength: ptr[uint64](48)}
+
 	dialect, _ := root.Definitions["server.SourceConfig"].Properties.Get("dialect")
 	for _, name := range dialects() {
 		dialect.Enum = append(dialect.Enum, name)

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"io/fs"
@@ -35,6 +36,10 @@ func leave(t *testing.T, s *store.Store) bridge.Person {
 	if err := s.Update(t.Context(), func(tx bridge.Tx) error {
 		return errors.Join(tx.PutPerson(p), tx.PutCase(c), tx.PutAction(&a),
 			tx.PutAccount(a.Lane, bridge.Account{ID: marker, Login: marker, Case: c.ID}),
+			tx.PutSession(bridge.Session{App: "a", Person: p.ID, Handle: p.Handle, Name: bridge.NameID{Value: marker, Format: marker,
+				NameQualifier: marker, SPNameQualifier: marker}, Index: marker, Subject: marker, SID: marker, Access: marker, Refresh: marker,
+				Credential: marker, Feed: "feed:idp", Learned: time.Now(), Expires: time.Now().Add(time.Hour)}),
+			tx.PutNote(sha256.Sum256(p.Handle[:]), []byte(marker), time.Now(), time.Now().Add(time.Hour)),
 			tx.Append(bridge.NewEvent(time.Now(), bridge.CaseOpened, bridge.Facts{},
 				bridge.Party{Role: bridge.Subject, Handle: p.Handle, Payload: []byte(marker)})),
 			tx.DeletePerson(p.ID, p.Keys()), tx.PutPerson(p))

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,7 +21,8 @@ type sealedSession struct {
 	Feed       string        `json:"feed,omitempty"`
 }
 
-// PutSession keeps a session; see [bridge.SessionsTx].
+// PutSession keeps a session; see [bridge.SessionsTx]. It is sealed in the place of
+// its mark, because two who tell of it at once do not know each other's id.
 func (t *tx) PutSession(s bridge.Session) error {
 	mark, err := t.blind(s.App, sessionKey("mark", s.Mark()))
 	if err != nil {
@@ -36,14 +38,7 @@ func (t *tx) PutSession(s bridge.Session) error {
 	} else if err != nil {
 		return err
 	}
-	if s.ID == "" {
-		s.ID = uuid.NewString()
-	}
-	err = t.get("session", `SELECT id FROM sessions WHERE app = $1 AND mark = $2`+t.forUpdate(), []any{s.App, mark}, &s.ID)
-	if err != nil && !bridge.IsKind(err, bridge.KindNotFound) {
-		return err
-	}
-	sealed, err := sealJSON(subject, place("sessions", s.ID), sealedSession{s.Name, s.Index, s.Subject, s.SID,
+	sealed, err := sealJSON(subject, place("sessions", string(mark)), sealedSession{s.Name, s.Index, s.Subject, s.SID,
 		string(s.Access), string(s.Refresh), string(s.Credential), s.Feed})
 	if err != nil {
 		return err
@@ -51,7 +46,7 @@ func (t *tx) PutSession(s bridge.Session) error {
 	_, err = t.do(`INSERT INTO sessions (id, app, person, handle, mark, named, learned, expires, sealed)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 		ON CONFLICT (app, mark) DO UPDATE SET learned = excluded.learned, expires = excluded.expires, sealed = excluded.sealed`,
-		s.ID, s.App, s.Person, s.Handle[:], mark, named, micros(s.Learned), micros(s.Expires), sealed)
+		uuid.NewString(), s.App, s.Person, s.Handle[:], mark, named, micros(s.Learned), micros(s.Expires), sealed)
 	if err != nil {
 		return err
 	}
@@ -68,32 +63,40 @@ func sessionKey(what, value string) bridge.Key {
 
 // Sessions returns what is known of a lane.
 func (t *tx) Sessions(l bridge.Lane, now time.Time) ([]bridge.Session, error) {
-	return t.listSessions(`person = $1 AND app = $2 AND expires > $3`, l.Person, l.App, micros(now))
+	return t.listSessions(`person = $1 AND app = $2 AND expires > $3`, bridge.MostSessions, l.Person, l.App, micros(now))
+}
+
+// SessionsOf returns what is known of a person; the newest, if it is very much.
+func (t *tx) SessionsOf(person string, now time.Time) ([]bridge.Session, error) {
+	return t.listSessions(`person = $1 AND expires > $2`, 10*bridge.MostSessions, person, micros(now))
 }
 
 // SessionsNamed returns what is known of whoever an app calls that.
 func (t *tx) SessionsNamed(app string, name bridge.NameID, now time.Time) ([]bridge.Session, error) {
+	if name.Value == "" { // so are all that have no name
+		return nil, nil
+	}
 	named, err := t.blind(app, sessionKey("name", name.String()))
 	if err != nil {
 		return nil, err
 	}
-	return t.listSessions(`named = $1 AND app = $2 AND expires > $3`, named, app, micros(now))
+	return t.listSessions(`named = $1 AND app = $2 AND expires > $3`, bridge.MostSessions, named, app, micros(now))
 }
 
-func (t *tx) listSessions(where string, args ...any) (list []bridge.Session, err error) {
+func (t *tx) listSessions(where string, limit int, args ...any) (list []bridge.Session, err error) {
 	type row struct {
 		bridge.Session
-		sealed, wrapped []byte
+		mark, sealed, wrapped []byte
 	}
 	var rows []row
-	err = t.each(`SELECT id, app, person, learned, expires, sealed, `+wrappedOf("sessions")+` FROM sessions WHERE `+where+
-		` ORDER BY learned DESC, id DESC LIMIT $4`, append(args, bridge.MostSessions), func(s scanner) error {
+	err = t.each(`SELECT id, app, person, learned, expires, mark, sealed, `+wrappedOf("sessions")+` FROM sessions WHERE `+where+
+		` ORDER BY learned DESC, id DESC LIMIT `+strconv.Itoa(limit), args, func(s scanner) error {
 		var (
 			r                row
 			learned, expires int64
 			handle           []byte
 		)
-		err := s.Scan(&r.ID, &r.App, &r.Person, &learned, &expires, &r.sealed, &handle, &r.wrapped)
+		err := s.Scan(&r.ID, &r.App, &r.Person, &learned, &expires, &r.mark, &r.sealed, &handle, &r.wrapped)
 		copy(r.Handle[:], handle)
 		r.Learned, r.Expires = fromMicros(learned), fromMicros(expires)
 		rows = append(rows, r)
@@ -110,7 +113,7 @@ func (t *tx) listSessions(where string, args ...any) (list []bridge.Session, err
 			return nil, err
 		}
 		var in sealedSession
-		if err := openJSON(subject, place("sessions", r.ID), r.sealed, &in); err != nil {
+		if err := openJSON(subject, place("sessions", string(r.mark)), r.sealed, &in); err != nil {
 			return nil, err
 		}
 		s := r.Session

@@ -186,6 +186,9 @@ func summary(r *bridge.Receipt) string {
 	if r == nil {
 		return "-"
 	}
+	if r.Word != "" {
+		return plain(r.Word + ": " + r.Summary)
+	}
 	return dash(plain(r.Summary))
 }
 

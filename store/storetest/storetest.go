@@ -14,6 +14,7 @@
 //	erasures.go   requests to forget somebody; legal holds
 //	forgetting.go subject keys: sealed under, wrapped anew, destroyed
 //	retained.go   what is recognised of whoever was forgotten
+//	sessions.go   what is known of sessions; notes that are taken once
 package storetest
 
 import (
@@ -87,6 +88,12 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"Forgetting", forgetting},
 		{"KeyEpochs", epochs},
 		{"Retained", retained},
+		{"Sessions", sessions},
+		{"ManySessions", manySessions},
+		{"SessionToldAtOnce", sessionToldAtOnce},
+		{"SessionsEnd", sessionsEnd},
+		{"SessionsOfTheErased", sessionsOfTheErased},
+		{"Notes", notes},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
 	}

@@ -6,8 +6,8 @@ CREATE TABLE sessions (
     app     TEXT NOT NULL,
     person  TEXT NOT NULL,
     handle  BYTEA NOT NULL CHECK (length(handle) = 16),
-    mark    BYTEA NOT NULL CHECK (length(mark) = 32), -- keyed hash of what tells it from others
-    named   BYTEA NOT NULL CHECK (length(named) = 32), -- keyed hash of the SAML name
+    mark    BYTEA NOT NULL CHECK (length(mark) = 16), -- keyed hash of what tells it from others
+    named   BYTEA NOT NULL CHECK (length(named) = 16), -- keyed hash of the SAML name
     learned BIGINT NOT NULL,
     expires BIGINT NOT NULL,
     sealed  BYTEA NOT NULL,

@@ -6,8 +6,8 @@ CREATE TABLE sessions (
     app     TEXT NOT NULL,
     person  TEXT NOT NULL,
     handle  BLOB NOT NULL CHECK (length(handle) = 16),
-    mark    BLOB NOT NULL CHECK (length(mark) = 32), -- keyed hash of what tells it from others
-    named   BLOB NOT NULL CHECK (length(named) = 32), -- keyed hash of the SAML name
+    mark    BLOB NOT NULL CHECK (length(mark) = 16), -- keyed hash of what tells it from others
+    named   BLOB NOT NULL CHECK (length(named) = 16), -- keyed hash of the SAML name
     learned INTEGER NOT NULL,
     expires INTEGER NOT NULL,
     sealed  BLOB NOT NULL,

@@ -152,6 +152,8 @@ type Request struct {
 	JSON   any    // sent as JSON if not nil; Body is then ignored
 	Body   []byte // Content-Type is the caller's to set in Header
 	Key    string // idempotency key; "" sends none
+
+	StatusOnly bool // the body of the answer, which may be of any length, is not read
 }
 
 // Response is an app's answer, whole.
@@ -181,7 +183,10 @@ func (c *Client) Send(ctx context.Context, r Request) (*Response, error) {
 		return nil, failed(ctx, r.Name, err)
 	}
 	defer answer.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, c.maxBytes+1))
+	var body []byte
+	if !r.StatusOnly {
+		body, err = io.ReadAll(io.LimitReader(answer.Body, c.maxBytes+1))
+	}
 	tooLong := int64(len(body)) > c.maxBytes
 	if answer.StatusCode/100 != 2 {
 		// The status says enough; what can be had of the body is a bonus.

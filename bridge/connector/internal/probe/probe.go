@@ -1,0 +1,224 @@
+// Package probe tries old credentials at an app, to see whether the sessions they
+// belong to are alive. It is the only proof of death that does not rest on the
+// app's word.
+//
+//	config.go  Config: what an administrator writes; Validate, Open
+//	probe.go   Probe: Alive, Look before sessions are ended, Proof after it
+//
+// Refused is proof only of a credential that worked before: a page that lets nobody in,
+// or a cookie that was never good, proves nothing. So [Probe.Look] counts, before
+// anything is done, how many credentials are let in.
+//
+// A credential goes onto the wire and nowhere else: not into errors, receipts or logs.
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/bridge/connector/internal/call"
+)
+
+// Probe asks one page of one app. It is safe for concurrent use; nil is an app
+// that offers none.
+type Probe struct {
+	client  *call.Client
+	url     string
+	how     string // in what the credential is presented: cookie, bearer or header
+	name    string // of the cookie or header
+	refused []int
+}
+
+const (
+	name     = "GET probe"
+	parallel = 4               // credentials tried at once
+	patience = 4 * time.Second // for one answer
+	glance   = 5 * time.Second // for all that is tried before sessions are ended
+)
+
+var (
+	errPresent = errors.New("a credential that was told cannot be presented as the probe is to present it")
+	errOpen    = errors.New("the probe lets in whoever presents nothing; name a page that needs a session")
+)
+
+// Alive reports whether a credential is let in: 2xx is alive, a status that the
+// configuration calls a refusal is dead, and anything else is an error. A
+// credential that could reach beyond its place in the request is not sent, and
+// the error is Permanent.
+func (p *Probe) Alive(ctx context.Context, credential bridge.Secret) (bool, error) {
+	alive, _, err := p.try(ctx, credential)
+	return alive, err
+}
+
+func (p *Probe) try(ctx context.Context, credential bridge.Secret) (bool, *call.Response, error) {
+	if !p.fits(string(credential)) {
+		return false, nil, bridge.Permanent(errPresent)
+	}
+	return p.ask(ctx, p.present(string(credential)))
+}
+
+func (p *Probe) ask(ctx context.Context, h http.Header) (bool, *call.Response, error) {
+	h.Set("Accept", "text/html, */*;q=0.8") // some relying parties answer browsers with a redirect, and others with 401
+	answer, err := p.client.Send(ctx, call.Request{Name: name, Method: http.MethodGet, URL: p.url, Header: h, StatusOnly: true})
+	switch {
+	case err != nil:
+		return false, nil, err
+	case answer.Status/100 == 2:
+		return true, answer, nil
+	case slices.Contains(p.refused, answer.Status):
+		return false, answer, nil
+	}
+	if _, told := bridge.WaitOf(answer.Outcome()); told {
+		return false, nil, answer.Outcome()
+	}
+	return false, nil, fmt.Errorf("%s answered %d, which says neither that the session lives nor that it is dead", name, answer.Status)
+}
+
+// fits reports whether a credential stays in its place: a cookie's value ends
+// before a semicolon (RFC 6265, section 4.1.1), a bearer token has no spaces (RFC
+// 6750, section 2.1), and nothing holds what could end a line.
+func (p *Probe) fits(credential string) bool {
+	return credential != "" && !strings.ContainsFunc(credential, func(r rune) bool {
+		return r < ' ' || r > '~' || p.how == asCookie && r == ';' || p.how == asBearer && r == ' '
+	})
+}
+
+func (p *Probe) present(credential string) http.Header {
+	switch p.how {
+	case asCookie:
+		return http.Header{"Cookie": {p.name + "=" + credential}}
+	case asBearer:
+		return http.Header{"Authorization": {"Bearer " + credential}}
+	}
+	return http.Header{http.CanonicalHeaderKey(p.name): {credential}}
+}
+
+// Look counts how many of the sessions' credentials are let in now. It has no
+// error: a probe that is out of order must not keep a session alive by holding up
+// its end, and costs nothing but the proof.
+func (p *Probe) Look(ctx context.Context, sessions []bridge.Session) (live int) {
+	if p == nil {
+		return 0
+	}
+	ctx, cancel := context.WithTimeout(ctx, glance)
+	defer cancel()
+	for _, t := range p.all(ctx, credentials(sessions), true) {
+		if t.alive {
+			live++
+		}
+	}
+	return live
+}
+
+// Proof tries every credential again. nil is proof: live of them were let in by
+// [Probe.Look], now all are refused, and no session is known that has none. [bridge.ErrStillOpen] if one is let in;
+// [bridge.ErrCannotCheck] if there is no probe, nothing to try, or none was let in
+// before. The receipt says which, in numbers only.
+func (p *Probe) Proof(ctx context.Context, sessions []bridge.Session, live int) (bridge.Receipt, error) {
+	if p == nil {
+		return cannot("no probe is configured for this app: what it says is all that is known")
+	}
+	found := credentials(sessions)
+	if len(found) == 0 {
+		return cannot("no session is known with a credential that could be tried")
+	}
+	refused, unfit := tried{}, 0
+	var failed error
+	for _, t := range p.all(ctx, found, false) {
+		switch {
+		case t.alive:
+			return t.answer.Receipt("an old credential is still let in"), bridge.ErrStillOpen
+		case errors.Is(t.err, errPresent):
+			unfit++
+		case t.err != nil:
+			failed = t.err
+		default:
+			refused = t
+		}
+	}
+	switch {
+	case failed != nil:
+		return bridge.Receipt{}, failed
+	case unfit > 0:
+		return cannot(fmt.Sprintf("%d of %d credentials cannot be presented to the probe", unfit, len(found)))
+	case live == 0:
+		return cannot(fmt.Sprintf("all credentials (%d) are refused, but none was let in before either", len(found)))
+	}
+	if without := len(sessions) - holding(sessions); without > 0 {
+		return cannot(fmt.Sprintf("all credentials (%d) are refused, but sessions without one to try: %d", len(found), without))
+	}
+	return refused.answer.Receipt(fmt.Sprintf("all old credentials (%d) are refused; let in before: %d", len(found), live)), nil
+}
+
+func cannot(why string) (bridge.Receipt, error) {
+	return bridge.Receipt{Summary: why, At: time.Now().UTC()}, bridge.ErrCannotCheck
+}
+
+// Sound says whether the probe can tell anything: whoever presents nothing must be refused.
+func (p *Probe) Sound(ctx context.Context) error {
+	if p == nil {
+		return nil
+	}
+	alive, _, err := p.ask(ctx, http.Header{})
+	if alive {
+		return bridge.Permanent(errOpen)
+	}
+	return err
+}
+
+// tried is what came of one credential.
+type tried struct {
+	alive  bool
+	answer *call.Response
+	err    error
+}
+
+// all tries credentials, a few at once. With brief, the first that gets no plain
+// answer ends it: a page that hangs is not asked again and again.
+func (p *Probe) all(ctx context.Context, found []bridge.Secret, brief bool) []tried {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	list := make([]tried, len(found))
+	var work errgroup.Group
+	work.SetLimit(parallel)
+	for i, credential := range found {
+		work.Go(func() error {
+			t := &list[i]
+			t.alive, t.answer, t.err = p.try(ctx, credential)
+			if brief && t.err != nil && !errors.Is(t.err, errPresent) {
+				cancel()
+			}
+			return nil
+		})
+	}
+	work.Wait()
+	return list
+}
+
+// credentials are those that are known, each once.
+func credentials(sessions []bridge.Session) (found []bridge.Secret) {
+	for _, s := range sessions {
+		if s.Credential != "" && !slices.Contains(found, s.Credential) {
+			found = append(found, s.Credential)
+		}
+	}
+	return found
+}
+
+// holding counts the sessions with a credential.
+func holding(sessions []bridge.Session) (n int) {
+	for _, s := range sessions {
+		if s.Credential != "" {
+			n++
+		}
+	}
+	return n
+}
