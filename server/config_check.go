@@ -39,6 +39,7 @@ func (d *decoder) check(c *Config) {
 	d.checkTokens(c.Operators, "operators", AdminToken, seen)
 	d.checkTokens(c.Auditors, "auditors", AuditToken, seen)
 	d.checkSources(c, seen)
+	d.checkFeeds(c, seen)
 	d.checkSAML(c)
 	d.oneOf(c.Log.Level, levels, "log.level")
 	within(d, c.SLA, time.Second, 365*24*time.Hour, "sla")

@@ -3,6 +3,7 @@ package saml
 import (
 	"bytes"
 	"compress/flate"
+	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
@@ -21,7 +22,7 @@ const (
 
 // query is a message by the HTTP-Redirect binding, with the signature that is beside it.
 type query struct {
-	response   bool
+	request    bool
 	message    []byte // inflated
 	relayState string
 	algorithm  x509.SignatureAlgorithm
@@ -50,19 +51,17 @@ func readQuery(raw string) (q query, err error) {
 			}
 		}
 	}
-	param := "SAMLRequest"
-	if _, q.response = values["SAMLResponse"]; q.response {
-		param = "SAMLResponse"
-	}
-	_, request := values["SAMLRequest"]
+	_, response := values["SAMLResponse"]
+	_, q.request = values["SAMLRequest"]
 	_, relayed := values["RelayState"]
 	_, encoded := values["SAMLEncoding"]
-	if q.response == request {
+	if q.request == response {
 		return q, refuse(BadEncoding, "the query does not hold one message")
 	}
 	if values["Signature"] == "" || values["SigAlg"] == "" {
 		return q, refuse(Unsigned, "there is no signature beside the message")
 	}
+	param := paramOf(q.request)
 	// SAML bindings, section 3.4.4.1: in this order, in the sender's own escaping.
 	signed := param + "=" + values[param]
 	if relayed {
@@ -119,41 +118,57 @@ func RedirectURL(endpoint string, m *etree.Element, request bool, relayState str
 	if len(relayState) > maxRelayState {
 		return "", errors.New("RelayState is too long")
 	}
-	text, err := write(m)
+	message, err := write(m)
 	if err != nil {
 		return "", err
 	}
-	var deflated bytes.Buffer
-	w, err := flate.NewWriter(&deflated, flate.BestCompression)
+	query, err := signedQuery(message, paramOf(request), relayState, key)
 	if err != nil {
 		return "", err
 	}
-	if _, err = w.Write(text); err == nil {
-		err = w.Close()
-	}
-	if err != nil {
-		return "", err
-	}
-	param := "SAMLResponse"
-	if request {
-		param = "SAMLRequest"
-	}
-	var raw string
-	_, signature, err := signText(key, func(method string) string {
-		raw = param + "=" + url.QueryEscape(base64.StdEncoding.EncodeToString(deflated.Bytes()))
-		if relayState != "" {
-			raw += "&RelayState=" + url.QueryEscape(relayState)
-		}
-		raw += "&SigAlg=" + url.QueryEscape(method)
-		return raw
-	})
-	if err != nil {
-		return "", err
-	}
-	raw += "&Signature=" + url.QueryEscape(base64.StdEncoding.EncodeToString(signature))
 	if to.RawQuery != "" {
-		raw = to.RawQuery + "&" + raw
+		query = to.RawQuery + "&" + query
 	}
-	to.RawQuery = raw
+	to.RawQuery = query
 	return to.String(), nil
+}
+
+// paramOf is by what name a message travels.
+func paramOf(request bool) string {
+	if request {
+		return "SAMLRequest"
+	}
+	return "SAMLResponse"
+}
+
+func signedQuery(message []byte, param, relayState string, key Pair) (query string, err error) {
+	encoded, err := deflate(message)
+	if err != nil {
+		return "", err
+	}
+	query = param + "=" + url.QueryEscape(encoded)
+	if relayState != "" {
+		query += "&RelayState=" + url.QueryEscape(relayState)
+	}
+	context, err := signing(key)
+	if err != nil {
+		return "", err
+	}
+	query += "&SigAlg=" + url.QueryEscape(context.GetSignatureMethodIdentifier())
+	signature, err := context.SignString(query)
+	if public, ok := key.Private.Public().(*ecdsa.PublicKey); ok && err == nil {
+		signature, err = fromASN1(signature, public)
+	}
+	return query + "&Signature=" + url.QueryEscape(base64.StdEncoding.EncodeToString(signature)), err
+}
+
+func deflate(message []byte) (encoded string, err error) {
+	var b bytes.Buffer
+	w, err := flate.NewWriter(&b, flate.BestCompression)
+	if err != nil {
+		return "", err
+	}
+	_, err = w.Write(message)
+	err = errors.Join(err, w.Close())
+	return base64.StdEncoding.EncodeToString(b.Bytes()), err
 }

@@ -91,8 +91,8 @@ func scan(data []byte, most limits) error {
 				return errors.New("the XML has too many elements")
 			case len(t.Attr) > most.attributes:
 				return errors.New("an element of the XML has too many attributes")
-			case doubled(t.Attr):
-				return errors.New("an element of the XML has an attribute twice")
+			case odd(t):
+				return errors.New("an element of the XML has an attribute twice, or a name with colons")
 			}
 		case xml.EndElement:
 			depth--
@@ -114,17 +114,18 @@ func scan(data []byte, most limits) error {
 	}
 }
 
-// doubled reports whether a name is there twice, which encoding/xml allows: one
-// reader would take the first, another the last.
-func doubled(attributes []xml.Attr) bool {
-	seen := make(map[xml.Name]bool, len(attributes))
-	for _, a := range attributes {
-		if seen[a.Name] {
+// odd reports what encoding/xml allows and readers differ about: an attribute that is
+// there twice, of which one takes the first and another the last; and colons that are
+// part of a name.
+func odd(el xml.StartElement) bool {
+	seen := make(map[xml.Name]bool, len(el.Attr))
+	for _, a := range el.Attr {
+		if seen[a.Name] || strings.Contains(a.Name.Local, ":") {
 			return true
 		}
 		seen[a.Name] = true
 	}
-	return false
+	return strings.Contains(el.Name.Local, ":")
 }
 
 // The reading of a tree. etree's own selectors match any prefix, and its Text stops

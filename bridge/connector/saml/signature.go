@@ -293,21 +293,6 @@ func Sign(el *etree.Element, key Pair) (*etree.Element, error) {
 	return signed, nil
 }
 
-// signText signs text, for bindings that carry a signature beside the message, and
-// returns the method's URI too. textOf makes the text of the method.
-func signText(key Pair, textOf func(method string) string) (method string, signature []byte, err error) {
-	context, err := signing(key)
-	if err != nil {
-		return "", nil, err
-	}
-	method = context.GetSignatureMethodIdentifier()
-	signature, err = context.SignString(textOf(method))
-	if public, ok := key.Private.Public().(*ecdsa.PublicKey); ok && err == nil {
-		signature, err = fromASN1(signature, public)
-	}
-	return method, signature, err
-}
-
 // write returns the bytes of an element, in a form that reads as it was signed.
 func write(el *etree.Element) ([]byte, error) {
 	doc := etree.NewDocument()

@@ -77,7 +77,7 @@ func (v *Verifier) SOAP(ctx context.Context, body []byte) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
-	return v.enveloped(ctx, el, tagRequest, Message{Binding: SOAP})
+	return v.enveloped(ctx, el, true, Message{Binding: SOAP})
 }
 
 // POST takes a message by the HTTP-POST binding (section 3.5): the body of a form.
@@ -89,10 +89,7 @@ func (v *Verifier) POST(ctx context.Context, body []byte) (Message, error) {
 	if err != nil {
 		return Message{}, refuse(BadEncoding, "the form cannot be read")
 	}
-	tag, param := tagRequest, "SAMLRequest"
-	if form.Has("SAMLResponse") {
-		tag, param = tagResponse, "SAMLResponse"
-	}
+	request := form.Has("SAMLRequest")
 	if len(form["SAMLRequest"])+len(form["SAMLResponse"]) != 1 || len(form["RelayState"]) > 1 {
 		return Message{}, refuse(BadEncoding, "the form does not hold one message")
 	}
@@ -100,7 +97,7 @@ func (v *Verifier) POST(ctx context.Context, body []byte) (Message, error) {
 	if len(m.RelayState) > maxRelayState {
 		return Message{}, refuse(BadEncoding, "RelayState is too long")
 	}
-	data, err := base64.StdEncoding.Strict().DecodeString(form.Get(param))
+	data, err := base64.StdEncoding.Strict().DecodeString(form.Get(paramOf(request)))
 	if err != nil {
 		return Message{}, refuse(BadEncoding, "the message is not in base64")
 	}
@@ -108,7 +105,7 @@ func (v *Verifier) POST(ctx context.Context, body []byte) (Message, error) {
 	if err != nil {
 		return Message{}, refuse(BadXML, err.Error())
 	}
-	return v.enveloped(ctx, el, tag, m)
+	return v.enveloped(ctx, el, request, m)
 }
 
 // Redirect takes a message by the HTTP-Redirect binding (section 3.4): the query as
@@ -118,21 +115,25 @@ func (v *Verifier) Redirect(ctx context.Context, rawQuery string) (Message, erro
 	if err != nil {
 		return Message{}, err
 	}
-	tag, m := tagRequest, Message{Binding: Redirect, RelayState: q.relayState}
-	if q.response {
-		tag = tagResponse
-	}
 	el, err := parse(q.message)
 	if err != nil {
 		return Message{}, refuse(BadXML, err.Error())
 	}
-	from, el, err := v.sender(el, tag, func(c *x509.Certificate) (*etree.Element, bool) {
+	from, el, err := v.sender(el, func(c *x509.Certificate) (*etree.Element, bool) {
 		return el, signedBy(c, q.algorithm, q.signed, q.signature)
 	})
 	if err != nil {
 		return Message{}, err
 	}
-	return v.accept(ctx, el, from, m)
+	return v.accept(ctx, el, q.request, from, Message{Binding: Redirect, RelayState: q.relayState})
+}
+
+// tagOf is what a message is called.
+func tagOf(request bool) string {
+	if request {
+		return tagRequest
+	}
+	return tagResponse
 }
 
 // SOAPAnswer takes the answer that a partner gave to a request of ours, in the same
@@ -146,7 +147,7 @@ func (v *Verifier) SOAPAnswer(body []byte, from Partner, inResponseTo string) (R
 	only := Verifier{Endpoint: v.Endpoint, Now: v.Now, Trust: func(issuer string, role Role) (Partner, bool) {
 		return from, issuer == from.EntityID && role == from.Role
 	}}
-	m, err := only.enveloped(context.Background(), el, tagResponse, Message{Binding: SOAP})
+	m, err := only.enveloped(context.Background(), el, false, Message{Binding: SOAP})
 	if err != nil {
 		return Response{}, err
 	}
@@ -157,24 +158,21 @@ func (v *Verifier) SOAPAnswer(body []byte, from Partner, inResponseTo string) (R
 }
 
 // enveloped takes a message that carries its signature.
-func (v *Verifier) enveloped(ctx context.Context, el *etree.Element, tag string, m Message) (Message, error) {
+func (v *Verifier) enveloped(ctx context.Context, el *etree.Element, request bool, m Message) (Message, error) {
 	s, err := sealOf(el)
 	if err != nil {
 		return Message{}, err
 	}
-	from, el, err := v.sender(el, tag, s.by)
+	from, el, err := v.sender(el, s.by)
 	if err != nil {
 		return Message{}, err
 	}
-	return v.accept(ctx, el, from, m)
+	return v.accept(ctx, el, request, from, m)
 }
 
 // sender finds whose key has signed: each key of whoever the message says that it is
 // from, alone, in each role that they have. It returns what was signed.
-func (v *Verifier) sender(el *etree.Element, tag string, by func(*x509.Certificate) (*etree.Element, bool)) (Partner, *etree.Element, error) {
-	if !is(el, nsProtocol, tag) {
-		return Partner{}, nil, refuse(BadShape, "it is another message than expected here")
-	}
+func (v *Verifier) sender(el *etree.Element, by func(*x509.Certificate) (*etree.Element, bool)) (Partner, *etree.Element, error) {
 	issuer, known := issuerOf(el), false
 	for _, role := range []Role{RoleIdP, RoleSP} {
 		p, ok := v.Trust(issuer, role)
@@ -195,14 +193,18 @@ func (v *Verifier) sender(el *etree.Element, tag string, by func(*x509.Certifica
 }
 
 // accept reads what was signed, and holds it against the clock, us, and the memory.
-func (v *Verifier) accept(ctx context.Context, el *etree.Element, from Partner, m Message) (Message, error) {
+func (v *Verifier) accept(ctx context.Context, el *etree.Element, request bool, from Partner, m Message) (Message, error) {
 	h, err := readHead(el)
 	if err == nil {
 		err = v.current(h, from, m.Binding)
 	}
-	if err == nil && is(el, nsProtocol, tagRequest) {
+	switch {
+	case err != nil:
+	case !is(el, nsProtocol, tagOf(request)):
+		err = refuse(BadShape, "it is another message than expected here")
+	case request:
 		m.Request, err = v.readRequest(h, from)
-	} else if err == nil {
+	default:
 		m.Response, err = readResponse(h)
 	}
 	if err == nil && v.Fresh != nil {

@@ -116,13 +116,9 @@ func POSTForm(action string, el *etree.Element, request bool, relayState string)
 	if err != nil {
 		return nil, "", err
 	}
-	param := "SAMLResponse"
-	if request {
-		param = "SAMLRequest"
-	}
 	var b bytes.Buffer
 	err = formPage.Execute(&b, struct{ Action, Param, Message, RelayState string }{
-		action, param, base64.StdEncoding.EncodeToString(message), relayState})
+		action, paramOf(request), base64.StdEncoding.EncodeToString(message), relayState})
 	// Nothing about form-action: browsers hold it against redirects of the answer
 	// too, and the partner's answer leads wherever the partner likes.
 	sum := sha256.Sum256([]byte(submit))
