@@ -18,7 +18,7 @@ import (
 	"github.com/exeunt/exeunt/bridge/connector/internal/call"
 )
 
-func TestKeys(t *testing.T) {
+func TestOurKeys(t *testing.T) {
 	dir := t.TempDir()
 	o := Options{BaseURL: "https://us.example", KeyFile: filepath.Join(dir, "saml.key"), Now: time.Now}
 	if err := NewAuthority(o).Load(false); err == nil {
@@ -40,7 +40,7 @@ func TestKeys(t *testing.T) {
 	if err := two.Load(true); err != nil || len(two.Pairs()) != 2 || !two.Pairs()[1].Certificate.Equal(first.Pairs()[0].Certificate) {
 		t.Errorf("%v, %d", err, len(two.Pairs()))
 	}
-	for name, text := range map[string][]byte{"none.pem": nil, "weak.pem": pemOf(t, weakPair(t)), "other.pem": append(fresh()[0][:len(fresh()[0])/3:len(fresh()[0])/3], fresh()[1]...)} {
+	for name, text := range map[string][]byte{"none.pem": nil, "weak.pem": pemOf(weakPair(t)), "other.pem": append(fresh()[0][:len(fresh()[0])/3:len(fresh()[0])/3], fresh()[1]...)} {
 		o.Keys = []string{filepath.Join(dir, name)}
 		if text != nil {
 			write0600(t, o.Keys[0], text)

@@ -17,7 +17,6 @@ import (
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/bridge/connector/connectortest"
 	"github.com/exeunt/exeunt/bridge/connector/internal/call"
-	"github.com/exeunt/exeunt/bridge/connector/internal/pair"
 	"github.com/exeunt/exeunt/bridge/connector/internal/probe"
 	"github.com/exeunt/exeunt/bridge/connector/sandbox"
 )
@@ -25,19 +24,12 @@ import (
 // fresh are keys whose certificates are valid now, as PEM files: ours, and
 // somebody else's. A real service provider looks at that.
 var fresh = sync.OnceValue(func() (texts [2][]byte) {
-	dir, err := os.MkdirTemp("", "saml")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(dir)
 	for i := range texts {
-		path := filepath.Join(dir, fmt.Sprint(i))
-		if _, err = pair.ReadOrMake(path, "test", time.Now()); err == nil {
-			texts[i], err = os.ReadFile(path)
-		}
+		private, err := rsa.GenerateKey(rand.Reader, 2048)
 		if err != nil {
 			panic(err)
 		}
+		texts[i] = pemOf(signedFor(private, time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour)))
 	}
 	return texts
 })
@@ -151,11 +143,10 @@ func TestConnector(t *testing.T) {
 }
 
 // pemOf is a pair as the text of a file.
-func pemOf(t testing.TB, p Pair) []byte {
-	t.Helper()
+func pemOf(p Pair) []byte {
 	der, err := x509.MarshalPKCS8PrivateKey(p.Private)
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
 	return append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}),
 		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.Certificate.Raw})...)
