@@ -26,7 +26,7 @@ func (w *world) signedIn() (crm, desk *sandbox.SaaS) {
 		config := connector.Config("rest").(*rest.Config)
 		config.Recipe, config.Params, config.Secrets = "sandbox", map[string]string{"base": s.URL()}, map[string]bridge.Secret{"token": bridge.Secret(s.Admin())}
 		config.AllowNetworks = []string{"127.0.0.1/32"}
-		conn, err := connector.Open("rest", config, name)
+		conn, err := connector.Open("rest", config, name, connector.Self{})
 		if err != nil {
 			w.Fatal(err)
 		}

@@ -230,7 +230,7 @@ func (d *decoder) connector(name string, app AppConfig, path string) bridge.Conn
 	if len(d.mistakes) > before {
 		return nil
 	}
-	opened, err := connector.Open(app.Connector, config, name)
+	opened, err := connector.Open(app.Connector, config, name, d.self)
 	if err != nil {
 		d.add(with, "%s", err)
 		return nil

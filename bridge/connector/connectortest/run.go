@@ -35,6 +35,9 @@ type Target struct {
 	// Remove deletes Known's account behind the connector's back; nil if the app
 	// keeps no accounts.
 	Remove func()
+	// Tries says that Find and Check try credentials that the app gave to people, and
+	// not the connector's own; Find does without an answer.
+	Tries bool
 	// Secrets must show nowhere; the connector's credentials, above all.
 	Secrets []string
 }

@@ -76,6 +76,9 @@ func (p *Probe) ask(ctx context.Context, h http.Header) (bool, *call.Response, e
 	case slices.Contains(p.refused, answer.Status):
 		return false, answer, nil
 	}
+	if _, told := bridge.WaitOf(answer.Outcome()); told {
+		return false, nil, answer.Outcome()
+	}
 	return false, nil, fmt.Errorf("%s answered %d, which says neither that the session lives nor that it is dead", name, answer.Status)
 }
 

@@ -1,0 +1,146 @@
+package oidc
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/exeunt/exeunt/bridge/connector/internal/pair"
+)
+
+// Options is who we are towards relying parties.
+type Options struct {
+	Issuer string // as relying parties know us; "" means BaseURL
+	// BaseURL is where others reach us: https://exeunt.example.com
+	BaseURL string
+	// Keys are PEM files with a private key and its certificate each. The first
+	// signs; all are published. Without any there is one in KeyFile.
+	Keys    []string
+	KeyFile string
+	Now     func() time.Time
+}
+
+// Authority is who we are, and by which keys that is known. It belongs to one
+// configuration. It is safe for concurrent use.
+type Authority struct {
+	options Options
+	keys    atomic.Pointer[[]jose.JSONWebKey] // private; the one that signs first
+}
+
+// NewAuthority reads nothing; see [Authority.Load].
+func NewAuthority(o Options) *Authority {
+	o.BaseURL = strings.TrimRight(o.BaseURL, "/")
+	if o.Issuer == "" {
+		o.Issuer = o.BaseURL
+	}
+	return &Authority{options: o}
+}
+
+// Issuer is our name; "" if neither it nor the public URL is configured.
+func (a *Authority) Issuer() string { return a.options.Issuer }
+
+// Load reads our keys. Without configured keys and without a key file, it makes
+// one if create says so.
+func (a *Authority) Load(create bool) error {
+	var keys []jose.JSONWebKey
+	add := func(path string, p pair.Pair, err error) error {
+		var key jose.JSONWebKey
+		if err == nil {
+			key, err = webKey(p.Private)
+		}
+		if err == nil && slices.ContainsFunc(keys, func(k jose.JSONWebKey) bool { return k.KeyID == key.KeyID }) {
+			err = errors.New("it holds the same key as one before it")
+		}
+		if err != nil {
+			return fmt.Errorf("oidc: key %s: %w", path, err)
+		}
+		keys = append(keys, key)
+		return nil
+	}
+	for _, path := range a.options.Keys {
+		p, err := pair.Read(path)
+		if err := add(path, p, err); err != nil {
+			return err
+		}
+	}
+	if len(keys) == 0 {
+		read := func(path, _ string, _ time.Time) (pair.Pair, error) { return pair.Read(path) }
+		if create {
+			read = pair.ReadOrMake
+		}
+		p, err := read(a.options.KeyFile, "exeunt OpenID Connect", a.options.Now())
+		if err := add(a.options.KeyFile, p, err); err != nil {
+			return err
+		}
+	}
+	a.keys.Store(&keys)
+	return nil
+}
+
+// webKey is a private key with the algorithm it signs by, and its thumbprint (RFC
+// 7638, SHA-256) for a name: so the name changes with the key and with nothing else.
+func webKey(private crypto.Signer) (jose.JSONWebKey, error) {
+	k := jose.JSONWebKey{Key: private, Use: "sig"}
+	switch key := private.(type) {
+	case *rsa.PrivateKey:
+		k.Algorithm = string(jose.RS256)
+	case *ecdsa.PrivateKey:
+		k.Algorithm = map[string]string{"P-256": string(jose.ES256), "P-384": string(jose.ES384)}[key.Curve.Params().Name]
+	}
+	if k.Algorithm == "" {
+		return k, errors.New("it must be an RSA key, or an ECDSA key on P-256 or P-384")
+	}
+	sum, err := k.Thumbprint(crypto.SHA256)
+	if err != nil {
+		return k, err
+	}
+	k.KeyID = base64.RawURLEncoding.EncodeToString(sum)
+	return k, nil
+}
+
+// JWKS is the set of our public keys (RFC 7517, section 5): the one that signs,
+// and those that have signed or will.
+func (a *Authority) JWKS() []byte {
+	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{}}
+	if keys := a.keys.Load(); keys != nil {
+		for _, k := range *keys {
+			set.Keys = append(set.Keys, k.Public())
+		}
+	}
+	text, err := json.Marshal(set)
+	if err != nil { // public keys that were read can be written
+		return []byte(`{"keys":[]}`)
+	}
+	return text
+}
+
+var errNoKey = errors.New("there is no key to sign with yet: exeunt makes or reads it when it starts")
+
+// sign signs a payload as a JWT of a type.
+func (a *Authority) sign(kind jose.ContentType, payload []byte) (string, error) {
+	keys := a.keys.Load()
+	if keys == nil {
+		return "", errNoKey
+	}
+	key := (*keys)[0]
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(key.Algorithm), Key: key},
+		(&jose.SignerOptions{}).WithType(kind))
+	if err != nil {
+		return "", err
+	}
+	signed, err := signer.Sign(payload)
+	if err != nil {
+		return "", err
+	}
+	return signed.CompactSerialize()
+}

@@ -1,0 +1,233 @@
+package oidc
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/bridge/connector/internal/call"
+	"github.com/exeunt/exeunt/bridge/connector/internal/probe"
+)
+
+// party is one relying party.
+type party struct {
+	client   *call.Client
+	uri      string
+	who      *Authority
+	issuer   string
+	audience string
+	reach    reach
+	probe    *probe.Probe
+	slots    chan struct{} // deliveries under way, of all people together
+	now      func() time.Time
+}
+
+// parallel is how many tokens one relying party gets at once.
+const parallel = 4
+
+const name = "POST logout token"
+
+var (
+	errUnknown = errors.New("nothing is known of the person's sessions in this app: no feed has told of one, and no subject is configured")
+	errRefused = fmt.Errorf("%s answered 400: the app refuses the token; see that it knows our issuer, our keys and this client_id", name)
+)
+
+// Capabilities says that sessions can be ended, and whether that can be checked.
+func (p *party) Capabilities() bridge.Capabilities {
+	return bridge.Capabilities{{Effect: bridge.Revoke, Covers: []string{"sessions"}, Checked: p.probe != nil}}
+}
+
+// Find says by what the relying party knows the person, and which of the sessions
+// that are known are alive.
+func (p *party) Find(ctx context.Context, who bridge.Identifiers) (bridge.Account, error) {
+	list, _ := p.reach.targets(who)
+	if len(list) == 0 {
+		return bridge.Account{}, p.unknown()
+	}
+	a := bridge.Account{Match: "session", Live: p.probe.Look(ctx, who.Sessions)}
+	for _, s := range who.Sessions {
+		if a.ID == "" {
+			a.ID = s.Subject
+		}
+	}
+	if a.ID == "" {
+		if a.ID = p.reach.subject.Of(who); a.ID != "" {
+			a.Match = "subject"
+		} else {
+			a.ID = list[0].sid
+		}
+	}
+	return a, nil
+}
+
+// unknown is the outcome if nothing is known of a person.
+func (p *party) unknown() error {
+	if p.reach.complete {
+		return bridge.ErrNoAccount
+	}
+	return bridge.Impossible(errUnknown)
+}
+
+// Do sends a logout token for each session that is known, and one for all that are
+// not. All are sent, whatever becomes of one.
+func (p *party) Do(ctx context.Context, o bridge.Order) (bridge.Receipt, error) {
+	if o.Effect != bridge.Revoke {
+		return bridge.Receipt{}, bridge.Permanent(fmt.Errorf("the app does not offer %s", o.Effect))
+	}
+	list, all := p.reach.targets(o.Who)
+	if len(list) == 0 {
+		return bridge.Receipt{}, p.unknown()
+	}
+	sent := make([]delivery, len(list))
+	var work sync.WaitGroup
+	for i, t := range list {
+		work.Go(func() { sent[i] = p.deliver(ctx, t) })
+	}
+	work.Wait()
+	return judge(sent, all)
+}
+
+// delivery is what came of one token.
+type delivery struct {
+	target
+	answer *call.Response // nil if there was none
+	err    error
+}
+
+// deliver makes one attempt with a token of its own.
+func (p *party) deliver(ctx context.Context, t target) delivery {
+	d := delivery{target: t}
+	select {
+	case p.slots <- struct{}{}:
+		defer func() { <-p.slots }()
+	case <-ctx.Done():
+		d.err = fmt.Errorf("%s: %w", name, ctx.Err())
+		return d
+	}
+	token, err := p.token(t)
+	if err != nil {
+		d.err = fmt.Errorf("the logout token cannot be signed: %w", err)
+		return d
+	}
+	d.answer, d.err = p.client.Send(ctx, call.Request{Name: name, Method: http.MethodPost, URL: p.uri,
+		Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}},
+		Body:   []byte(url.Values{"logout_token": {token}}.Encode()), StatusOnly: true})
+	if d.err == nil {
+		d.err = outcome(d.answer)
+	}
+	return d
+}
+
+// outcome says what an answer means (section 2.8).
+func outcome(a *call.Response) error {
+	switch a.Status {
+	case http.StatusBadRequest:
+		return bridge.Permanent(errRefused)
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone:
+		return bridge.Permanent(fmt.Errorf("%s answered %d: there is nothing at backchannel_logout_uri that takes logout tokens", name, a.Status))
+	case http.StatusNotImplemented:
+		return bridge.Impossible(fmt.Errorf("%s answered %d: the app does not offer back-channel logout", name, a.Status))
+	}
+	return a.Outcome()
+}
+
+// judge says what all deliveries together are worth. all says that, once each was
+// taken, no session can be left.
+func judge(sent []delivery, all bool) (r bridge.Receipt, err error) {
+	named, unnamed, spurned := 0, 0, 0
+	var end time.Time
+	for _, d := range sent {
+		switch {
+		case d.err == nil && d.sid != "":
+			named++
+		case d.err == nil:
+			unnamed++
+		case d.sid == "" && errors.Is(d.err, errRefused):
+			spurned++
+		default:
+			err = worse(err, d.err)
+		}
+		if d.err == nil {
+			all = all && (d.answer.Status == http.StatusOK || d.answer.Status == http.StatusNoContent)
+			r.Status, r.Ref = d.answer.Status, d.answer.Receipt("").Ref
+			if r.At.IsZero() || d.answer.At.Before(r.At) {
+				r.At = d.answer.At.UTC()
+			}
+			if ended := d.answer.At.Add(d.answer.Took); ended.After(end) {
+				end = ended
+			}
+		}
+	}
+	if err == nil && spurned > 0 && named == 0 {
+		err = bridge.Permanent(errRefused)
+	}
+	if err != nil {
+		return bridge.Receipt{}, err
+	}
+	r.Took = end.Sub(r.At)
+	r.Word = bridge.Unconfirmed
+	if all && spurned == 0 {
+		r.Word = bridge.Confirmed
+	}
+	r.Summary = fmt.Sprintf("%s → %d; sessions named: %d, subjects: %d", name, r.Status, named, unnamed)
+	if spurned > 0 {
+		// A relying party that needs a sid may refuse a token without (section 2.6).
+		r.Summary += "; the app refuses tokens that name no session"
+	}
+	return r, nil
+}
+
+// worse is which of two outcomes stands for both: as long as one may still
+// succeed, all are tried again; then what somebody must look at counts.
+func worse(a, b error) error {
+	rank := func(err error) int {
+		switch {
+		case err == nil:
+			return 0
+		case bridge.IsImpossible(err):
+			return 1
+		case bridge.IsPermanent(err):
+			return 2
+		}
+		return 3
+	}
+	if rank(a) == 3 && rank(b) == 3 {
+		first, _ := bridge.WaitOf(a)
+		if second, told := bridge.WaitOf(b); told && second > first {
+			return b
+		}
+		return a
+	}
+	if rank(b) > rank(a) {
+		return b
+	}
+	return a
+}
+
+// Check tries the old sessions, if there is a way to.
+func (p *party) Check(ctx context.Context, o bridge.Order) (bridge.Receipt, error) {
+	if o.Effect != bridge.Revoke {
+		return bridge.Receipt{}, bridge.ErrCannotCheck
+	}
+	return p.probe.Proof(ctx, o.Who.Sessions, o.Account.Live)
+}
+
+// Probe ends sessions that do not exist: the relying party must take the token,
+// which shows that it knows issuer, keys and audience. Then it asks the page of the
+// probe without a session.
+func (p *party) Probe(ctx context.Context) error {
+	nobody := target{sid: "exeunt-probe-" + rand.Text()}
+	if p.reach.bySub {
+		nobody = target{sub: nobody.sid}
+	}
+	if d := p.deliver(ctx, nobody); d.err != nil {
+		return d.err
+	}
+	return p.probe.Sound(ctx)
+}
