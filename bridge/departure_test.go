@@ -57,7 +57,7 @@ func newWorld(t *testing.T, o store.Options, people int, story func(*world)) {
 	t.Cleanup(func() { s.Close() })
 	config := connector.Config("scim").(*scim.Config)
 	config.BaseURL, config.Token, config.AllowNetworks = app.BaseURL(), bridge.Secret(app.Admin()), []string{"127.0.0.1/32"}
-	conn, err := connector.Open("scim", config, "wiki")
+	conn, err := connector.Open("scim", config, "wiki", connector.Self{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,6 +35,7 @@
 //	operator.go   RetryCase, AcceptRestore: what only an operator may ask for
 //	erase.go      RequestErasure, VerifyErasure, ApproveErasure …: what is said about erasures
 //	forget.go     AdvanceErasures: step by step, to the key's destruction
+//	feed.go       TellSessions: what a feed says of sessions, also too late
 //	logout.go     LogOut, AwaitCase: somebody signs out, everywhere
 //	planner.go    PlanCases: open cases become actions on lanes
 //	overdue.go    EndOverdue: what could not be done in time is told

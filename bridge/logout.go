@@ -39,8 +39,8 @@ func (b *Bridge) LogOut(ctx context.Context, person, from string) (Case, error) 
 // glance is how often [Bridge.AwaitCase] looks.
 const glance = 25 * time.Millisecond
 
-// AwaitCase returns a case and its actions as soon as nothing is under way in it,
-// or as they are when ctx ends, which is no error.
+// AwaitCase returns a case and its actions as soon as nothing in it is under way or
+// due, or as they are when ctx ends, which is no error.
 func (b *Bridge) AwaitCase(ctx context.Context, id string) (c Case, actions []Action, err error) {
 	look := time.NewTicker(glance)
 	defer look.Stop()
@@ -52,8 +52,8 @@ func (b *Bridge) AwaitCase(ctx context.Context, id string) (c Case, actions []Ac
 			actions, err = tx.Actions(id)
 			return err
 		})
-		// A first refusal may pass, but not while somebody waits at a browser.
-		waits := slices.ContainsFunc(actions, func(a Action) bool { return a.State.open() && a.Attempts <= 1 })
+		// What is put off may yet succeed, but not while somebody waits at a browser.
+		waits := slices.ContainsFunc(actions, func(a Action) bool { return a.State.open() && !a.Due.After(b.now()) })
 		if err != nil || c.State != CaseOpen && !waits {
 			return c, actions, err
 		}

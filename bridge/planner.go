@@ -176,7 +176,7 @@ func planCase(tx Tx, c Case, apps []App, now time.Time, n *news) error {
 }
 
 // sortedLanes gives lanes the order in which every transaction locks them.
-func sortedLanes(set map[Lane]bool) []Lane {
+func sortedLanes[T any](set map[Lane]T) []Lane {
 	return slices.SortedFunc(maps.Keys(set), func(a, b Lane) int {
 		return cmp.Or(cmp.Compare(a.App, b.App), cmp.Compare(a.Person, b.Person))
 	})

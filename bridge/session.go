@@ -69,6 +69,8 @@ type SessionsTx interface {
 	PutSession(s Session) error
 	// Sessions are those of a lane that have not expired, newest first.
 	Sessions(l Lane, now time.Time) ([]Session, error)
+	// SessionsOf are those of a person in all apps that have not expired, newest first.
+	SessionsOf(person string, now time.Time) ([]Session, error)
 	// SessionsNamed are those of an app whose person has that NameID there.
 	SessionsNamed(app string, name NameID, now time.Time) ([]Session, error)
 	// DropSession forgets the session of an app with that [Session.Mark].

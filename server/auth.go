@@ -40,6 +40,14 @@ func AuditorKey(name string, token bridge.Secret) Key {
 	return Key{ID: "auditor." + name, Kind: AuditToken, Sum: sha256.Sum256([]byte(token))}
 }
 
+// feedPrefix is before a feed's name where a credential is named: no source's has it.
+const feedPrefix = "feed:"
+
+// FeedKey makes a key of the token of a feed, which speaks of a source's people.
+func FeedKey(name, source string, token bridge.Secret) Key {
+	return Key{ID: feedPrefix + name, Source: source, Kind: FeedToken, Sum: sha256.Sum256([]byte(token))}
+}
+
 // Tokens keeps the tokens that exeunt has issued; *store.Store has it.
 type Tokens interface {
 	// Token returns a token, revoked or not; KindNotFound if there is none.
@@ -163,7 +171,7 @@ func (s *state) byKey(text string, kind TokenKind) (caller bridge.Caller, ok boo
 	for _, k := range s.Keys { // all of them: how long it takes says nothing
 		if subtle.ConstantTimeCompare(k.Sum[:], sum[:]) == 1 && (k.Kind == kind || k.Kind == AdminToken && kind == AuditToken) {
 			caller, ok = bridge.Caller{Source: k.Source, Token: k.ID}, true
-			if k.Kind != SCIMToken {
+			if k.Source == "" {
 				caller.Operator = map[TokenKind]string{AdminToken: operatorName, AuditToken: "auditor"}[k.Kind]
 			}
 		}
@@ -182,7 +190,7 @@ func (s *Server) byIssued(ctx context.Context, now *state, token Token) (bridge.
 	case subtle.ConstantTimeCompare(issued.Hash[:], token.Sum[:]) != 1, !issued.Revoked.IsZero():
 		return bridge.Caller{}, wrong, nil
 	}
-	if _, known := now.sources[issued.Source]; !known {
+	if _, known := now.paces[issued.Source]; !known {
 		return bridge.Caller{}, wrong, nil // the source was taken out of the configuration
 	}
 	return bridge.Caller{Source: issued.Source, Token: issued.ID}, "", nil
@@ -193,6 +201,13 @@ func (s *Server) source(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		now, text := s.now.Load(), bearer(c.Request())
 		return s.admit(c, now, shown{text: text, certs: now.certificates(c.Request())}, SCIMToken, next)
+	}
+}
+
+// feed lets only feeds through, each as its source.
+func (s *Server) feed(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		return s.admit(c, s.now.Load(), shown{text: bearer(c.Request())}, FeedToken, next)
 	}
 }
 
@@ -284,7 +299,7 @@ func (s *Server) refuse(c echo.Context, x shown, kind TokenKind, why reason, sou
 	if why != missing {
 		challenge += `, error="invalid_token"` // RFC 6750, section 3.1
 	}
-	if kind != SCIMToken {
+	if kind == AdminToken || kind == AuditToken {
 		challenge = `Basic realm="exeunt: any name, the administrator's token as password", charset="UTF-8"`
 	}
 	c.Response().Header().Set("WWW-Authenticate", challenge)

@@ -39,6 +39,7 @@ func (d *decoder) check(c *Config) {
 	d.checkTokens(c.Operators, "operators", AdminToken, seen)
 	d.checkTokens(c.Auditors, "auditors", AuditToken, seen)
 	d.checkSources(c, seen)
+	d.checkFeeds(c, seen)
 	d.checkSAML(c)
 	d.oneOf(c.Log.Level, levels, "log.level")
 	within(d, c.SLA, time.Second, 365*24*time.Hour, "sla")
@@ -229,7 +230,7 @@ func (d *decoder) connector(name string, app AppConfig, path string) bridge.Conn
 	if len(d.mistakes) > before {
 		return nil
 	}
-	opened, err := connector.Open(app.Connector, config, name)
+	opened, err := connector.Open(app.Connector, config, name, d.self)
 	if err != nil {
 		d.add(with, "%s", err)
 		return nil

@@ -17,6 +17,7 @@ import (
 	"github.com/goccy/go-yaml/token"
 
 	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/bridge/connector"
 )
 
 // Mistake is one thing that is wrong in the configuration, and what to do.
@@ -69,6 +70,7 @@ type decoder struct {
 	at       map[string]*token.Position // where each path stands
 	raw      map[string]ast.Node        // values of fields of type any, to be decoded later
 	getenv   func(string) string
+	self     connector.Self // who we are towards apps
 }
 
 func newDecoder(file string, getenv func(string) string) *decoder {

@@ -43,7 +43,7 @@ func tokenName(source string, i int) string { return source + "." + strconv.Itoa
 
 // Settings is the part of the configuration that may change while the server runs.
 func (c Config) Settings() Settings {
-	s := Settings{Limit: c.Limits, Knows: slices.Sorted(maps.Keys(c.Sources)), Sources: c.Sources, Proxies: c.Proxies,
+	s := Settings{Limit: c.Limits, Knows: slices.Sorted(maps.Keys(c.Sources)), Sources: c.Sources, Feeds: c.Feeds, Proxies: c.Proxies,
 		ProxyCert: c.ProxyCert, TLS: c.TLS, SLA: c.SLA, Retained: c.Retained, Laws: c.Lawbook(), Law: c.Erasure.Law,
 		Keys: []Key{KeyOf("admin", "", c.AdminToken)}}
 	for _, name := range slices.Sorted(maps.Keys(c.Operators)) {
@@ -51,6 +51,9 @@ func (c Config) Settings() Settings {
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Auditors)) {
 		s.Keys = append(s.Keys, AuditorKey(name, c.Auditors[name]))
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Feeds)) {
+		s.Keys = append(s.Keys, FeedKey(name, c.Feeds[name].Source, c.Feeds[name].Token))
 	}
 	for _, name := range s.Knows {
 		for i, token := range c.Sources[name].Token {

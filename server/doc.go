@@ -19,6 +19,7 @@
 //	api_links.go             /v1/erasures/links, and /erase, where a person asks to be forgotten
 //	api_log.go               /v1/log: proofs, tiles, events, for auditors
 //	api_retained.go          /v1/retained, and the purposes of it
+//	api_sessions.go          /v1/sessions, and the feeds that tell of them
 //	api_backup.go            /v1/backups: the log is told of one
 //	api_tokens.go            /v1/tokens: issue, list, revoke
 //	health.go                /healthz and /readyz

@@ -135,7 +135,7 @@ func (s *Server) timed(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// paced keeps one source from crowding out the others: a rate for each.
+// paced keeps one source, or feed, from crowding out the others: a rate for each.
 func (s *Server) paced(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if wait := s.charge(c.Request().Context(), (*pace).take); wait > 0 {
@@ -154,7 +154,11 @@ func (s *Server) Charge(ctx context.Context, requests int) time.Duration {
 
 func (s *Server) charge(ctx context.Context, count func(*pace) time.Duration) time.Duration {
 	caller, _ := bridge.CallerFrom(ctx) // nobody's rate is not limited
-	p := s.now.Load().sources[caller.Source]
+	name := caller.Source
+	if strings.HasPrefix(caller.Token, feedPrefix) { // which must not keep its source from speaking
+		name = caller.Token
+	}
+	p := s.now.Load().paces[name]
 	if p == nil {
 		return 0
 	}

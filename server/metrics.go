@@ -40,6 +40,7 @@ type Metrics struct {
 	exported *prometheus.CounterVec
 	lacks    *prometheus.GaugeVec
 	lag      *prometheus.GaugeVec
+	fed      *prometheus.CounterVec
 }
 
 // NewMetrics returns metrics of their own registry.
@@ -80,7 +81,8 @@ func NewMetrics() *Metrics {
 		Help: "Sealed events that an export's receiver has not taken yet."}, []string{"export"})
 	m.lag = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "exeunt_export_behind_seconds",
 		Help: "How old the oldest event is that an export's receiver has not taken yet; 0: it has all."}, []string{"export"})
-	m.registry.MustRegister(m.exported, m.lacks, m.lag, m.anchored, m.behind, m.sound, m.requests, m.duration, m.refused, m.slowed, m.fetches, m.shed, m.dialects, m.panics, m.attempts, m.calls,
+	m.fed = counter("feed_sessions_total", "Sessions that feeds told of, by what became of it.", "feed", "outcome")
+	m.registry.MustRegister(m.fed, m.exported, m.lacks, m.lag, m.anchored, m.behind, m.sound, m.requests, m.duration, m.refused, m.slowed, m.fetches, m.shed, m.dialects, m.panics, m.attempts, m.calls,
 		m.settled, m.cases, m.shut, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -95,6 +97,7 @@ func (m *Metrics) Watch(stats func(context.Context) (store.Stats, error), log ze
 	m.registry.MustRegister(&watch{stats: stats, log: log,
 		cases:    gauge("cases", "Cases by state.", "state"),
 		erasures: gauge("erasures", "Erasures by stage, and by how late they are.", "stage", "urgency"),
+		sessions: gauge("sessions", "Sessions that are known, by app.", "app"),
 		overdue:  gauge("holds_overdue", "Legal holds that nobody has reviewed in time."),
 		actions:  gauge("actions", "Actions by app and state.", "app", "state"),
 		age:      gauge("queue_age_seconds", "How long an app's oldest action is due and not done.", "app"),
@@ -110,7 +113,7 @@ type watch struct {
 	stats                                            func(context.Context) (store.Stats, error)
 	log                                              zerolog.Logger
 	cases, actions, age, size, pending, waiting, wal *prometheus.Desc
-	erasures, overdue                                *prometheus.Desc
+	erasures, overdue, sessions                      *prometheus.Desc
 
 	mu    sync.Mutex // held while counting, so that two who ask count once
 	last  store.Stats
@@ -118,7 +121,7 @@ type watch struct {
 }
 
 func (w *watch) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{w.cases, w.actions, w.age, w.size, w.pending, w.waiting, w.wal, w.erasures, w.overdue} {
+	for _, d := range []*prometheus.Desc{w.cases, w.actions, w.age, w.size, w.pending, w.waiting, w.wal, w.erasures, w.overdue, w.sessions} {
 		to <- d
 	}
 }
@@ -146,6 +149,9 @@ func (w *watch) Collect(to chan<- prometheus.Metric) {
 	}
 	for is, n := range st.Erasures {
 		gauge(w.erasures, float64(n), string(is.Stage), is.Urgency.String())
+	}
+	for app, n := range st.Sessions {
+		gauge(w.sessions, float64(n), app)
 	}
 	gauge(w.overdue, float64(st.HoldsOverdue))
 	gauge(w.size, float64(st.Size))

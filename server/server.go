@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -38,6 +39,7 @@ type Options struct {
 	Holding    Holding
 	Retaining  Retaining
 	Linking    Linking
+	Feeding    Feeding
 	PublicURL  string // where they reach us; "" if nobody knows
 	Store      Reader
 	Tokens     Tokens
@@ -73,6 +75,7 @@ type Settings struct {
 	Keys      []Key                     // tokens that the configuration names
 	Knows     []string                  // names of the sources that may speak to us
 	Sources   map[string]SourceConfig   // what else they show, and from where they may call
+	Feeds     map[string]FeedConfig     // who may tell of sessions
 	Proxies   []Network                 // whose word about a client counts
 	ProxyCert bool                      // also about its certificate
 	TLS       TLSConfig                 // of the listener
@@ -97,10 +100,10 @@ type Server struct {
 // state is one set of settings and what was made of it.
 type state struct {
 	Settings
-	sources   map[string]*pace
-	slots     chan struct{} // SCIM requests under way
-	room      *room         // for their bodies
-	rules     []rule        // for access tokens
+	paces     map[string]*pace // of sources, and of feeds
+	slots     chan struct{}    // SCIM requests under way
+	room      *room            // for their bodies
+	rules     []rule           // for access tokens
 	issuers   map[string]*issuer
 	handshake *tls.Config // nil without TLS
 }
@@ -124,10 +127,10 @@ func New(o Options, s Settings) *Server {
 
 // Apply replaces the settings. Requests under way end under the old ones.
 func (s *Server) Apply(settings Settings) {
-	next := &state{Settings: settings, sources: map[string]*pace{}, room: newRoom(settings.Limit.Body)}
+	next := &state{Settings: settings, paces: map[string]*pace{}, room: newRoom(settings.Limit.Body)}
 	next.slots = make(chan struct{}, settings.Limit.Queue)
-	for _, name := range settings.Knows {
-		next.sources[name] = &pace{Limiter: rate.NewLimiter(rate.Limit(settings.Limit.Rate), settings.Limit.Burst)}
+	for _, name := range append(slices.Clone(settings.Knows), feedNames(settings.Feeds)...) {
+		next.paces[name] = &pace{Limiter: rate.NewLimiter(rate.Limit(settings.Limit.Rate), settings.Limit.Burst)}
 	}
 	var before map[string]*issuer // keeps its keys
 	if last := s.now.Load(); last != nil {
@@ -165,6 +168,8 @@ func (s *Server) routes() {
 	e.Any(scimPath, people, door...)
 	e.Any(scimPath+"/*", people, door...)
 
+	e.POST("/v1/sessions", s.tellSessions, s.timed, s.feed, s.paced, s.sized, s.placed)
+
 	shown := e.Group("", s.auditor)
 	shown.GET("/v1/cases/:id/certificate", s.certify)
 	shown.GET("/v1/erasures/:id/certificate", s.certify)
@@ -180,6 +185,7 @@ func (s *Server) routes() {
 	guarded.GET("/v1/cases/:id", s.showCase)
 	guarded.POST("/v1/cases/:id/retry", s.retryCase)
 	guarded.POST("/v1/cases/:id/restore", s.restoreCase)
+	guarded.GET("/v1/sessions", s.listSessions)
 	guarded.POST("/v1/log/checkpoint", func(c echo.Context) error { return answerNote(c, s.Sign) })
 	guarded.POST("/v1/keys/epoch", s.endEpoch)
 	guarded.POST("/v1/backups", s.backupMade)

@@ -16,6 +16,7 @@ const (
 	SCIMToken  TokenKind = "scim"  // a source's, for /scim/v2
 	AdminToken TokenKind = "admin" // an operator's, for everything else
 	AuditToken TokenKind = "audit" // an auditor's, for reading the log and what is certified
+	FeedToken  TokenKind = "feed"  // a feed's, for telling of sessions
 )
 
 // Token is what may be kept of a token: everything but the token itself.
@@ -52,7 +53,7 @@ func ParseToken(text string) (Token, bool) {
 	if !ok || !ok2 || len(rest) != idLen+1+secretLen+1+crcLen {
 		return Token{}, false
 	}
-	if !slices.Contains([]TokenKind{SCIMToken, AdminToken, AuditToken}, TokenKind(kind)) {
+	if !slices.Contains([]TokenKind{SCIMToken, AdminToken, AuditToken, FeedToken}, TokenKind(kind)) {
 		return Token{}, false
 	}
 	id, secret, crc := rest[:idLen], rest[idLen+1:idLen+1+secretLen], rest[len(rest)-crcLen:]

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -62,7 +63,12 @@ func sessionKey(what, value string) bridge.Key {
 
 // Sessions returns what is known of a lane.
 func (t *tx) Sessions(l bridge.Lane, now time.Time) ([]bridge.Session, error) {
-	return t.listSessions(`person = $1 AND app = $2 AND expires > $3`, l.Person, l.App, micros(now))
+	return t.listSessions(`person = $1 AND app = $2 AND expires > $3`, bridge.MostSessions, l.Person, l.App, micros(now))
+}
+
+// SessionsOf returns what is known of a person; the newest, if it is very much.
+func (t *tx) SessionsOf(person string, now time.Time) ([]bridge.Session, error) {
+	return t.listSessions(`person = $1 AND expires > $2`, 10*bridge.MostSessions, person, micros(now))
 }
 
 // SessionsNamed returns what is known of whoever an app calls that.
@@ -74,17 +80,17 @@ func (t *tx) SessionsNamed(app string, name bridge.NameID, now time.Time) ([]bri
 	if err != nil {
 		return nil, err
 	}
-	return t.listSessions(`named = $1 AND app = $2 AND expires > $3`, named, app, micros(now))
+	return t.listSessions(`named = $1 AND app = $2 AND expires > $3`, bridge.MostSessions, named, app, micros(now))
 }
 
-func (t *tx) listSessions(where string, args ...any) (list []bridge.Session, err error) {
+func (t *tx) listSessions(where string, limit int, args ...any) (list []bridge.Session, err error) {
 	type row struct {
 		bridge.Session
 		mark, sealed, wrapped []byte
 	}
 	var rows []row
 	err = t.each(`SELECT id, app, person, learned, expires, mark, sealed, `+wrappedOf("sessions")+` FROM sessions WHERE `+where+
-		` ORDER BY learned DESC, id DESC LIMIT $4`, append(args, bridge.MostSessions), func(s scanner) error {
+		` ORDER BY learned DESC, id DESC LIMIT `+strconv.Itoa(limit), args, func(s scanner) error {
 		var (
 			r                row
 			learned, expires int64

@@ -13,11 +13,12 @@ type Stats struct {
 	Actions      map[string]map[bridge.ActionState]int // by app
 	Oldest       map[string]time.Time                  // due time of each app's oldest action that is due and open
 	Erasures     map[Lateness]int
-	HoldsOverdue int   // legal holds that nobody has reviewed in time
-	Size         int64 // events in the log's tree
-	Pending      int64 // events that wait for their place in it
-	Waiting      int   // updates that wait for their commit
-	WAL          int64 // bytes of SQLite's write-ahead log; a stuck reader lets it grow
+	Sessions     map[string]int // that are known, by app
+	HoldsOverdue int            // legal holds that nobody has reviewed in time
+	Size         int64          // events in the log's tree
+	Pending      int64          // events that wait for their place in it
+	Waiting      int            // updates that wait for their commit
+	WAL          int64          // bytes of SQLite's write-ahead log; a stuck reader lets it grow
 }
 
 // Lateness is how far an erasure has come, and how late it is.
@@ -31,7 +32,7 @@ type Lateness struct {
 func (s *Store) Stats(ctx context.Context) (Stats, error) {
 	st := Stats{
 		Cases: make(map[bridge.CaseState]int), Actions: make(map[string]map[bridge.ActionState]int),
-		Erasures: make(map[Lateness]int), Oldest: make(map[string]time.Time), Waiting: s.engine.waiting(), WAL: s.engine.walBytes(),
+		Erasures: make(map[Lateness]int), Sessions: make(map[string]int), Oldest: make(map[string]time.Time), Waiting: s.engine.waiting(), WAL: s.engine.walBytes(),
 	}
 	err := s.engine.view(ctx, s, func(t *tx) (err error) {
 		if err := t.get("holds", `SELECT count(*) FROM holds WHERE lifted = 0 AND overdue`, nil, &st.HoldsOverdue); err != nil {
@@ -42,6 +43,15 @@ func (s *Store) Stats(ctx context.Context) (Stats, error) {
 			var n int
 			err := r.Scan(&is.Stage, &is.Urgency, &n)
 			st.Erasures[is] = n
+			return err
+		}); err != nil {
+			return err
+		}
+		if err := t.each(`SELECT app, count(*) FROM sessions GROUP BY app`, nil, func(r scanner) error {
+			var app string
+			var n int
+			err := r.Scan(&app, &n)
+			st.Sessions[app] = n
 			return err
 		}); err != nil {
 			return err

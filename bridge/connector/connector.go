@@ -3,6 +3,7 @@
 //	scim/           apps with a SCIM 2.0 interface
 //	webhook/        apps that carry out signed messages
 //	rest/           apps with an HTTP API, described by a recipe
+//	saml/           apps that people are signed in to by SAML 2.0; and all else that is SAML
 //	internal/call/  the way out that all of them take
 //	get.go          Get: one document that is public, on the same way out
 //	sandbox/        small apps that fail on purpose, for the demo and for tests
@@ -18,6 +19,7 @@ import (
 
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/bridge/connector/rest"
+	"github.com/exeunt/exeunt/bridge/connector/saml"
 	"github.com/exeunt/exeunt/bridge/connector/scim"
 	"github.com/exeunt/exeunt/bridge/connector/webhook"
 )
@@ -43,6 +45,7 @@ type protocol struct {
 func protocols() []protocol {
 	return []protocol{
 		{"rest", func() Configuration { return new(rest.Config) }},
+		{"saml", func() Configuration { return new(saml.Config) }},
 		{"scim", func() Configuration { return new(scim.Config) }},
 		{"webhook", func() Configuration { return new(webhook.Config) }},
 	}
@@ -67,8 +70,13 @@ func Config(protocol string) Configuration {
 	return nil
 }
 
+// Self is who we are, for apps that do what they are told only by whom they know.
+type Self struct {
+	SAML *saml.Authority
+}
+
 // Open returns the connector of one app. cfg is what [Config] returned, filled.
-func Open(protocol string, cfg any, app string) (bridge.Connector, error) {
+func Open(protocol string, cfg any, app string, self Self) (bridge.Connector, error) {
 	want := Config(protocol)
 	if want == nil {
 		return nil, bridge.Errorf(bridge.KindInvalid, "app %s: there is no connector %q; there are %s",
@@ -77,6 +85,9 @@ func Open(protocol string, cfg any, app string) (bridge.Connector, error) {
 	c, ok := cfg.(Configuration)
 	if !ok || fmt.Sprintf("%T", c) != fmt.Sprintf("%T", want) {
 		return nil, fmt.Errorf("app %s: %T is no configuration of connector %s", app, cfg, protocol)
+	}
+	if speaks, ok := c.(interface{ Speak(*saml.Authority, string) }); ok {
+		speaks.Speak(self.SAML, app)
 	}
 	return c.Open()
 }

@@ -10,11 +10,13 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/bridge/connector/saml"
 )
 
 // good has the smallest useful configuration of each protocol.
 var good = map[string]string{
 	"rest": "recipe: sandbox\nparams: {base: 'https://saas.example.com'}\nsecrets: {token: t}\n",
+	"saml": "metadata: https://wiki.example.com/metadata\nentity_id: https://wiki.example.com\nrole: hub\npin: ['" + strings.Repeat("a5", 32) + "']\n",
 	"scim": "base_url: https://app.example.com/scim/v2\ntoken: t\nallow_networks: [10.0.0.0/8]\n",
 	"webhook": "url: https://hooks.example.com/x\nsecrets: [whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0]\n" +
 		"effects: [lock]\ncheck: true\nca_file: ''\n",
@@ -34,7 +36,7 @@ func TestEveryProtocol(t *testing.T) {
 			if problems := c.Validate(); len(problems) > 0 {
 				t.Fatal(problems)
 			}
-			opened, err := Open(name, c, "crm")
+			opened, err := Open(name, c, "crm", Self{SAML: saml.NewAuthority(saml.Options{BaseURL: "https://exeunt.example.com"})})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -59,7 +61,7 @@ func TestEveryProtocol(t *testing.T) {
 					t.Errorf("%+v", p)
 				}
 			}
-			if _, err := Open(name, empty, "crm"); err == nil {
+			if _, err := Open(name, empty, "crm", Self{}); err == nil {
 				t.Error("an empty configuration was opened")
 			}
 		})
@@ -78,16 +80,16 @@ func TestSecretsStayHidden(t *testing.T) {
 }
 
 func TestOpenRefuses(t *testing.T) {
-	if _, err := Open("ldap", nil, "crm"); !bridge.IsKind(err, bridge.KindInvalid) || !strings.Contains(err.Error(), "webhook") {
+	if _, err := Open("ldap", nil, "crm", Self{}); !bridge.IsKind(err, bridge.KindInvalid) || !strings.Contains(err.Error(), "webhook") {
 		t.Error(err)
 	}
 	if Config("ldap") != nil {
 		t.Error("there is a configuration of nothing")
 	}
-	if _, err := Open("scim", Config("webhook"), "crm"); err == nil {
+	if _, err := Open("scim", Config("webhook"), "crm", Self{}); err == nil {
 		t.Error("a configuration of another protocol was taken")
 	}
-	if _, err := Open("scim", nil, "crm"); err == nil {
+	if _, err := Open("scim", nil, "crm", Self{}); err == nil {
 		t.Error("no configuration was taken")
 	}
 	if !slices.IsSorted(Protocols()) {

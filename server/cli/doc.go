@@ -24,6 +24,7 @@
 //	keys.go       exeunt keys show, rotate
 //	erase_link.go exeunt erase link
 //	retained.go   exeunt retained ask, list, destroy
+//	session.go    exeunt session list
 //	recipe.go     exeunt recipe test, schema
 //	scim.go       exeunt scim check
 //	token.go      exeunt token new, list, revoke

@@ -96,6 +96,7 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 		Holding:    r.bridge,
 		Retaining:  r.bridge,
 		Linking:    r.bridge,
+		Feeding:    r.bridge,
 		PublicURL:  config.PublicURL,
 		Store:      r.store,
 		Tokens:     r.store,

@@ -165,3 +165,20 @@ func TestCell(t *testing.T) {
 		}
 	}
 }
+
+// Nobody leaves by signing out.
+func TestSurveyWithoutLogouts(t *testing.T) {
+	j := &journal{t: t}
+	j.add("", -2*day, bridge.PersonCreated, bridge.Facts{Source: "hr"})
+	j.open(grace, time.Hour, bridge.LoggedOut)
+	j.note(grace, time.Hour, bridge.CasePlanned, bridge.CaseRunning, 1)
+	j.open(alan, 2*time.Hour, bridge.Deactivated)
+	j.note(alan, 2*time.Hour, bridge.CasePlanned, bridge.CaseCancelled, 0)
+	j.act(grace, 3*time.Hour, bridge.ActionSettled, "crm", bridge.Revoke, bridge.ActionVerified, "done", 1, 200)
+	j.note(grace, 3*time.Hour, bridge.CaseSettled, bridge.CaseClosed, 1)
+	j.add("", 12*day, bridge.PersonCreated, bridge.Facts{Source: "hr"})
+	v, err := survey(t, j, Period{From: start, To: start.Add(10 * day)}, 0, len(j.leaves))
+	if err != nil || len(v.Departures) != 1 || v.Departures[0].Case != alan {
+		t.Errorf("%+v, %v", v.Departures, err)
+	}
+}

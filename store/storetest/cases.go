@@ -84,9 +84,9 @@ func casesOf(t *testing.T, s *store.Store) {
 	left, older := newCase(ada, start), newCase(ada, start.Add(-time.Hour))
 	returned := newCase(ada, start.Add(time.Minute))
 	returned.Returned, returned.ReturnedAs = start.Add(time.Hour), ada.ID
-	foreign, bobs := newCase(ada, start), newCase(bob, start)
-	foreign.Source = "other"
-	putCases(t, s, left, older, returned, foreign, bobs)
+	foreign, bobs, logout := newCase(ada, start), newCase(bob, start), newCase(ada, start.Add(time.Hour))
+	foreign.Source, logout.Trigger = "other", bridge.LoggedOut
+	putCases(t, s, left, older, returned, foreign, bobs, logout)
 	look := func(name, person string, want []string, keys ...bridge.Key) {
 		t.Helper()
 		must(t, s, func(tx bridge.Tx) error {
@@ -120,7 +120,9 @@ func caseStates(t *testing.T, s *store.Store) {
 	back.Returned = start.Add(time.Hour)
 	foreign := newCase(dan, start)
 	foreign.Source = "other"
-	putCases(t, s, newer, older, returned, before, back, foreign, newCase(newPerson("nobody asks"), start))
+	logout := newCase(ada, start.Add(2*time.Hour))
+	logout.Trigger = bridge.LoggedOut // nobody left
+	putCases(t, s, logout, newer, older, returned, before, back, foreign, newCase(newPerson("nobody asks"), start))
 	see(t, s, func(tx bridge.Tx) error {
 		got, err := tx.CaseStates(source, ada.ID, bob.ID, eve.ID, dan.ID, "unknown")
 		if diff := cmp.Diff(map[string]bridge.CaseState{ada.ID: bridge.CaseStuck, bob.ID: bridge.CaseRunning}, got); diff != "" {

@@ -76,6 +76,16 @@ func sessions(t *testing.T, s *store.Store) {
 		t.Errorf("when one has expired: %v", got)
 	}
 
+	see(t, s, func(tx bridge.Tx) error {
+		all, err := tx.SessionsOf(ada.ID, start)
+		if got := indexes(all); !slices.Equal(got, []string{"1", "2", "1"}) || all[2].App != "wiki" || err != nil {
+			t.Errorf("in all apps: %v, %v", got, err)
+		}
+		if left, err := tx.SessionsOf(ada.ID, start.Add(time.Hour)); len(left) != 2 || err != nil {
+			t.Errorf("in all apps, later: %+v, %v", left, err)
+		}
+		return nil
+	})
 	named := func(app string, name bridge.NameID, want ...string) {
 		t.Helper()
 		see(t, s, func(tx bridge.Tx) error {

@@ -21,9 +21,12 @@ import (
 type IdP struct {
 	EntityID string
 	Key      Key
-	others   []string // certificates of others who may speak in its name
-	slo      string   // where service providers answer to logouts
-	t        testing.TB
+	// Silent keeps from its metadata which algorithms whoever speaks in its name
+	// knows. Debian's Shibboleth SP then signs what it answers with SHA-1.
+	Silent bool
+	others []string // certificates of others who may speak in its name
+	slo    string   // where service providers answer to logouts
+	t      testing.TB
 }
 
 // NewIdP makes one. Its metadata lets others speak in its name, each with a
@@ -42,6 +45,12 @@ func (idp *IdP) Metadata() []byte { return idp.metadata(idp.slo, idp.others...) 
 func (idp *IdP) Own(slo string) []byte { return idp.metadata(slo) }
 
 var idpMetadata = template.Must(template.New("").Parse(`<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="{{.EntityID}}">
+  {{- if not .Silent}}
+  <Extensions xmlns:alg="urn:oasis:names:tc:SAML:metadata:algsupport">
+    <alg:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/>
+    <alg:SigningMethod Algorithm="http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"/>
+  </Extensions>
+  {{- end}}
   <IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol">
   {{- range .Certificates}}
     <KeyDescriptor use="signing">
@@ -59,7 +68,7 @@ var idpMetadata = template.Must(template.New("").Parse(`<EntityDescriptor xmlns=
 
 func (idp *IdP) metadata(slo string, others ...string) []byte {
 	var out bytes.Buffer
-	err := idpMetadata.Execute(&out, map[string]any{"EntityID": idp.EntityID, "SLO": slo, "Certificates": append([]string{idp.Key.Base64()}, others...)})
+	err := idpMetadata.Execute(&out, map[string]any{"EntityID": idp.EntityID, "Silent": idp.Silent, "SLO": slo, "Certificates": append([]string{idp.Key.Base64()}, others...)})
 	if err != nil {
 		idp.t.Fatal(err)
 	}

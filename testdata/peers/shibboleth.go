@@ -1,7 +1,7 @@
 package peers
 
 import (
-	"net"
+	"os"
 	"path/filepath"
 	"testing"
 )
@@ -21,11 +21,10 @@ func Shibboleth(t testing.TB, idp *IdP) *SP {
 	fill(t, "shibboleth/shibboleth2.xml", config, struct{ Dir, EntityID, IdP string }{dir, entityID, idp.EntityID})
 
 	shibd := start(t, dir, "/usr/sbin/shibd", "-F", "-f", "-c", config, "-p", filepath.Join(dir, "shibd.pid"), "-w", "30")
+	// Whoever connects and says nothing while shibd starts breaks its memory now and
+	// then, so it is only seen whether it listens.
 	if !shibd.ready(t, func() bool {
-		conn, err := net.Dial("unix", filepath.Join(dir, "shibd.sock"))
-		if err == nil {
-			conn.Close()
-		}
+		_, err := os.Stat(filepath.Join(dir, "shibd.sock"))
 		return err == nil
 	}) {
 		t.Fatal("shibd does not start")

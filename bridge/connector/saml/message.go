@@ -44,6 +44,7 @@ type Partner struct {
 	Issuer    string // the entity id that we speak to it as
 	Signing   []*x509.Certificate
 	Encrypt   *x509.Certificate // for NameIDs that we send; nil: in clear
+	GCM       bool              // it says that it reads AES-GCM, which is better than CBC
 	CBC       bool              // it may encrypt with AES-CBC, which nobody can authenticate
 	Endpoints []Endpoint
 }

@@ -1,0 +1,129 @@
+package saml
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/bridge/connector/internal/call"
+	"github.com/exeunt/exeunt/bridge/connector/internal/probe"
+)
+
+// door is one app. It holds no state between calls.
+type door struct {
+	app       string
+	authority *Authority
+	client    *call.Client
+	key       *Pair // nil: the authority's
+	template  NameIDConfig
+	encrypt   bool
+	complete  bool
+	once      bool
+	probe     *probe.Probe
+}
+
+var (
+	errUnknown    = errors.New("nothing is known of the person's sessions in this app, and no name_id says how the app knows them")
+	errNoSOAP     = errors.New("the app's metadata has no SingleLogoutService with the SOAP binding: it can only be reached through the person's browser")
+	errNoMetadata = errors.New("the app's metadata could not be had yet, or has expired")
+	errSessions   = errors.New("SAML can end sessions, and do nothing else")
+)
+
+// Capabilities: sessions are ended. No account is locked by that.
+func (d *door) Capabilities() bridge.Capabilities {
+	return bridge.Capabilities{{Effect: bridge.Revoke, Covers: []string{"sessions"}, Checked: d.probe != nil}}
+}
+
+// Find asks nobody but the probe: who somebody is in the app is known from their
+// sessions, or made by the template.
+func (d *door) Find(ctx context.Context, who bridge.Identifiers) (bridge.Account, error) {
+	names, told := d.names(who)
+	if len(names) == 0 {
+		if d.complete {
+			return bridge.Account{}, bridge.ErrNoAccount
+		}
+		return bridge.Account{}, bridge.Impossible(errUnknown)
+	}
+	account := bridge.Account{ID: names[0].Value, Match: "name_id"}
+	if told {
+		account.Match = "session"
+	}
+	account.Live = d.probe.Look(ctx, who.Sessions)
+	return account, ctx.Err()
+}
+
+// names are the NameIDs that a person has in the app, each once: those that were
+// told (then true), else that of the template.
+func (d *door) names(who bridge.Identifiers) (names []bridge.NameID, told bool) {
+	for _, s := range who.Sessions {
+		if s.Name.Value != "" && !slices.Contains(names, s.Name) {
+			names = append(names, s.Name)
+		}
+	}
+	if len(names) > 0 {
+		return names, true
+	}
+	if name, ok := d.template.of(who); ok {
+		return []bridge.NameID{name}, false
+	}
+	return nil, false
+}
+
+// Check proves by the probe that sessions are dead; without one, there is the
+// app's word and no more.
+func (d *door) Check(ctx context.Context, o bridge.Order) (bridge.Receipt, error) {
+	if o.Effect != bridge.Revoke {
+		return bridge.Receipt{}, bridge.Permanent(errSessions)
+	}
+	return d.probe.Proof(ctx, o.Who.Sessions, o.Account.Live)
+}
+
+// Probe has the session of nobody ended: an app that refuses our key or our name
+// says so, and what it answers shows whether its metadata is right.
+func (d *door) Probe(ctx context.Context) error {
+	if len(d.authority.Pairs()) == 0 {
+		if err := d.authority.Load(false); err != nil {
+			return bridge.Permanent(err)
+		}
+	}
+	if err := d.authority.refresh(ctx, d.app); err != nil {
+		return err
+	}
+	to, err := d.speak()
+	if err != nil {
+		return err
+	}
+	nobody := bridge.NameID{Value: NewID(), Format: d.template.format(),
+		NameQualifier: d.template.NameQualifier, SPNameQualifier: d.template.SPNameQualifier}
+	if _, _, err := to.ask(ctx, nobody); err != nil {
+		return err
+	}
+	return d.probe.Sound(ctx)
+}
+
+// speak says with whom, where and by which key we speak.
+func (d *door) speak() (line, error) {
+	app, ok := d.authority.Named(d.app, RoleSP)
+	if !ok {
+		return line{}, errNoMetadata
+	}
+	l := line{door: d, app: app}
+	i := slices.IndexFunc(app.Endpoints, func(e Endpoint) bool { return e.Binding == SOAP })
+	if i < 0 {
+		return line{}, bridge.Impossible(errNoSOAP)
+	}
+	l.endpoint = app.Endpoints[i].Location
+	if d.encrypt && app.Encrypt == nil {
+		return line{}, bridge.Permanent(errors.New("encrypt is set, but the app's metadata has no RSA key to encrypt with"))
+	}
+	switch pairs := d.authority.Pairs(); {
+	case d.key != nil:
+		l.key = *d.key
+	case len(pairs) > 0:
+		l.key = pairs[0]
+	default:
+		return line{}, errNoKeys
+	}
+	return l, nil
+}

@@ -1,0 +1,128 @@
+package saml
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"html/template"
+	"time"
+
+	"github.com/beevik/etree"
+
+	"github.com/exeunt/exeunt/bridge"
+)
+
+// NewID returns a random ID for a message: 160 bits, as a name of XML.
+func NewID() string {
+	var b [20]byte
+	rand.Read(b[:]) // never fails
+	return "_" + hex.EncodeToString(b[:])
+}
+
+// Element is the message as XML, not signed yet.
+func (r Request) Element() *etree.Element {
+	el := begin(tagRequest, r.ID, r.Destination, r.Issuer, r.Issued)
+	if !r.NotOnOrAfter.IsZero() {
+		el.CreateAttr("NotOnOrAfter", instant(r.NotOnOrAfter))
+	}
+	if r.Asynchronous {
+		el.CreateElement("samlp:Extensions").CreateElement("aslo:Asynchronous").CreateAttr("xmlns:aslo", nsAsync)
+	}
+	el.AddChild(nameElement(r.Name))
+	for _, index := range r.Indexes {
+		el.CreateElement("samlp:SessionIndex").SetText(index)
+	}
+	return el
+}
+
+// Element is the message as XML, not signed yet.
+func (r Response) Element() *etree.Element {
+	el := begin(tagResponse, r.ID, r.Destination, r.Issuer, r.Issued)
+	if r.InResponseTo != "" {
+		el.CreateAttr("InResponseTo", r.InResponseTo)
+	}
+	code := el.CreateElement("samlp:Status").CreateElement("samlp:StatusCode")
+	code.CreateAttr("Value", r.Status)
+	if r.Second != "" {
+		code.CreateElement("samlp:StatusCode").CreateAttr("Value", r.Second)
+	}
+	return el
+}
+
+func begin(tag, id, destination, issuer string, issued time.Time) *etree.Element {
+	el := etree.NewElement("samlp:" + tag)
+	el.CreateAttr("xmlns:samlp", nsProtocol)
+	el.CreateAttr("xmlns:saml", nsAssertion)
+	el.CreateAttr("ID", id)
+	el.CreateAttr("Version", "2.0")
+	el.CreateAttr("IssueInstant", instant(issued))
+	if destination != "" {
+		el.CreateAttr("Destination", destination)
+	}
+	el.CreateElement("saml:Issuer").SetText(issuer)
+	return el
+}
+
+// instant writes a time as SAML core, section 1.3.3 wants it.
+func instant(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// nameElement is a NameID with exactly the attributes that it was asserted with.
+func nameElement(n bridge.NameID) *etree.Element {
+	el := etree.NewElement("saml:NameID")
+	el.CreateAttr("xmlns:saml", nsAssertion) // it may be encrypted, and then stands alone
+	for _, a := range [][2]string{{"Format", n.Format}, {"NameQualifier", n.NameQualifier}, {"SPNameQualifier", n.SPNameQualifier}} {
+		if a[1] != "" {
+			el.CreateAttr(a[0], a[1])
+		}
+	}
+	el.SetText(n.Value)
+	return el
+}
+
+// SOAPEnvelope is a message as the body of a POST by the SOAP binding.
+func SOAPEnvelope(el *etree.Element) ([]byte, error) {
+	envelope := etree.NewElement("soap:Envelope")
+	envelope.CreateAttr("xmlns:soap", nsSOAP)
+	envelope.CreateElement("soap:Body").AddChild(el.Copy())
+	return write(envelope)
+}
+
+// submit is the one line of script on a page that takes a message along.
+const submit = "document.forms[0].submit()"
+
+var formPage = template.Must(template.New("form").Parse(`<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Signing out</title>
+<form method="post" action="{{.Action}}">
+<input type="hidden" name="{{.Param}}" value="{{.Message}}">
+{{with .RelayState}}<input type="hidden" name="RelayState" value="{{.}}">
+{{end}}<noscript><p>You are being signed out. <button>Continue</button></p></noscript>
+</form>
+<script>` + submit + `</script>
+</html>
+`))
+
+// POSTForm returns a page by which a browser takes a signed message to a partner's
+// endpoint (SAML bindings, section 3.5), and the Content-Security-Policy that it needs.
+func POSTForm(action string, el *etree.Element, request bool, relayState string) (page []byte, policy string, err error) {
+	if len(relayState) > maxRelayState {
+		return nil, "", errors.New("RelayState is too long")
+	}
+	message, err := write(el)
+	if err != nil {
+		return nil, "", err
+	}
+	var b bytes.Buffer
+	err = formPage.Execute(&b, struct{ Action, Param, Message, RelayState string }{
+		action, paramOf(request), base64.StdEncoding.EncodeToString(message), relayState})
+	// Nothing about form-action: browsers hold it against redirects of the answer
+	// too, and the partner's answer leads wherever the partner likes.
+	sum := sha256.Sum256([]byte(submit))
+	policy = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; script-src 'sha256-" +
+		base64.StdEncoding.EncodeToString(sum[:]) + "'"
+	return b.Bytes(), policy, err
+}
