@@ -91,8 +91,13 @@ func (c *Config) Validate() (problems []*bridge.Error) {
 	case c.Auth != none && c.ClientSecret == "":
 		add("client_secret", "is required; a public client, which has none, needs auth: none")
 	}
-	if (c.IntrospectionID == "") != (c.IntrospectionSecret == "") || c.IntrospectionID != "" && c.Introspection == "" {
-		add("introspection_client_id", "goes with introspection_client_secret and introspection_endpoint; write all three, or leave it out")
+	switch {
+	case c.IntrospectionID == "" && c.IntrospectionSecret != "":
+		add("introspection_client_id", "is required with introspection_client_secret")
+	case c.IntrospectionID != "" && c.IntrospectionSecret == "":
+		add("introspection_client_secret", "is required with introspection_client_id")
+	case c.IntrospectionID != "" && c.Introspection == "":
+		add("introspection_endpoint", "is required with introspection_client_id")
 	}
 	problems = append(problems, c.Probe.Validate(c.Egress)...)
 	return append(problems, c.Egress.Validate()...)

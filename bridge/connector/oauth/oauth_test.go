@@ -402,8 +402,9 @@ func TestConfig(t *testing.T) {
 		{func(c *Config) { c.ClientSecret = "" }, "client_secret"},
 		{func(c *Config) { c.Auth = none }, "client_secret"},
 		{func(c *Config) { c.Auth = "jwt" }, "auth"},
-		{func(c *Config) { c.IntrospectionID = "x" }, "introspection_client_id"},
-		{func(c *Config) { c.IntrospectionID, c.IntrospectionSecret = "x", "y" }, "introspection_client_id"},
+		{func(c *Config) { c.IntrospectionID = "x" }, "introspection_client_secret"},
+		{func(c *Config) { c.IntrospectionSecret = "x" }, "introspection_client_id"},
+		{func(c *Config) { c.IntrospectionID, c.IntrospectionSecret = "x", "y" }, "introspection_endpoint"},
 		{func(c *Config) {
 			c.Introspection, c.Probe = "https://as.example.com/introspect", &probe.Config{URL: "https://api.example.com/", Present: "bearer"}
 		}, "probe"},
