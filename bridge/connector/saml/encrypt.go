@@ -32,6 +32,9 @@ const (
 // EncryptedID for a partner: AES-256-GCM where it takes that, else AES-256-CBC, which
 // every partner can read. The key goes by RSA-OAEP with its defaults, for the same reason.
 func EncryptName(el *etree.Element, to Partner) error {
+	if to.Encrypt == nil {
+		return errors.New("the partner has no key for encrypting")
+	}
 	public, ok := to.Encrypt.PublicKey.(*rsa.PublicKey)
 	if !ok {
 		return errors.New("the partner's key for encrypting is not RSA")

@@ -31,7 +31,9 @@ type Origin struct {
 	// entity, or comes from a URL.
 	EntityID string `yaml:"entity_id,omitempty" json:"entity_id,omitempty"`
 	// Pin lists SHA-256 fingerprints of certificates. Either one of them has signed
-	// the metadata, or of the keys in it only those are used that are pinned.
+	// the metadata, or of the keys in it only those are used that are pinned; then
+	// nobody else can speak for the partner, but where messages to it go is said by
+	// whoever answers at the URL.
 	Pin []string `yaml:"pin,omitempty" json:"pin,omitempty"`
 	// AllowCBC says that the partner may encrypt with AES-CBC, which nobody can
 	// authenticate, and old software can do nothing else.

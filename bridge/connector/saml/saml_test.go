@@ -46,10 +46,14 @@ var made = sync.OnceValue(func() (keys [5]Pair) {
 	return keys
 })
 
+// certified has a certificate that expired long ago: nobody is to care.
 func certified(private crypto.Signer) Pair {
-	// It expired long ago: nobody is to care.
+	return signedFor(private, at.AddDate(-3, 0, 0), at.AddDate(-2, 0, 0))
+}
+
+func signedFor(private crypto.Signer, from, until time.Time) Pair {
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"},
-		NotBefore: at.AddDate(-3, 0, 0), NotAfter: at.AddDate(-2, 0, 0)}
+		NotBefore: from, NotAfter: until}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
 	if err != nil {
 		panic(err)

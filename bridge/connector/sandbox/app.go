@@ -13,6 +13,7 @@
 //	hook.go      Hook: a receiver of signed webhooks
 //	party.go     Party: an app that people are signed in to by OpenID Connect
 //	tokens.go    Issuer: an authorization server of OAuth
+//	provider.go  Provider: an app that people are signed in to by SAML
 //
 // An app's state is one value (a world) that can be copied. So a lie is a
 // request carried out on a copy that is thrown away, and a stale read is a read
@@ -84,11 +85,12 @@ type App struct {
 	server *http.Server
 	served chan struct{}
 
-	mu         sync.Mutex
-	live       world
-	stale      world // what reads see until staleUntil
-	staleUntil time.Time
-	asked      []Asked
+	mu          sync.Mutex
+	live        world
+	under, most int   // requests under way, and the most there ever were
+	stale       world // what reads see until staleUntil
+	staleUntil  time.Time
+	asked       []Asked
 }
 
 func start(o Options, w world) (*App, error) {
@@ -150,6 +152,26 @@ func (a *App) Asked() []Asked {
 	return slices.Clone(a.asked)
 }
 
+// AtOnce is the most requests that were ever under way at once.
+func (a *App) AtOnce() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.most
+}
+
+// enter counts one request in, and the function that it returns counts it out.
+func (a *App) enter() (leave func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.under++
+	a.most = max(a.most, a.under)
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.under--
+	}
+}
+
 const maxBody = 1 << 20
 
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -158,6 +180,7 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.control(w, r)
 		return
 	}
+	defer a.enter()()
 	// Read before the lock is taken: a slow sender holds up nobody else.
 	body, err := io.ReadAll(r.Body)
 	if err != nil {

@@ -18,17 +18,18 @@ import (
 	"time"
 )
 
-// Pair is a private key, RSA of at least 2048 bits or ECDSA, and its certificate.
+// Pair is a private key, RSA of at least 2048 bits or ECDSA of 256, and its certificate.
 type Pair struct {
 	Private     crypto.Signer
 	Certificate *x509.Certificate
 }
 
 const (
-	bits   = 3072
-	least  = 2048
-	years  = 10
-	maxPEM = 64 << 10
+	bits       = 3072
+	least      = 2048
+	leastCurve = 256
+	years      = 10
+	maxPEM     = 64 << 10
 )
 
 // Read reads a file. Errors do not hold its contents.
@@ -77,6 +78,9 @@ func parse(text []byte) (p Pair, err error) {
 			return Pair{}, fmt.Errorf("its RSA key is shorter than %d bits", least)
 		}
 	case *ecdsa.PrivateKey:
+		if key.Curve.Params().BitSize < leastCurve {
+			return Pair{}, fmt.Errorf("its ECDSA key is shorter than %d bits", leastCurve)
+		}
 	default:
 		return Pair{}, errors.New("its key is neither RSA nor ECDSA")
 	}
