@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"crypto/elliptic"
 	"errors"
 	"fmt"
 	"net/http"
@@ -8,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/bridge/connector/connectortest"
@@ -28,11 +28,7 @@ var loopback = call.Egress{AllowNetworks: []string{"127.0.0.0/8"}}
 // authority makes one with keys of its own.
 func authority(t *testing.T) *Authority {
 	t.Helper()
-	a := NewAuthority(Options{BaseURL: issuer + "/", Now: time.Now})
-	if err := a.Load(t.TempDir(), true); err != nil {
-		t.Fatal(err)
-	}
-	return a
+	return withKeys(t, newKey(t, elliptic.P256()))
 }
 
 func open(t *testing.T, c Config, a *Authority) bridge.Connector {

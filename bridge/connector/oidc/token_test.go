@@ -66,7 +66,7 @@ func sent(t *testing.T, a *Authority, change func(*Config), who bridge.Identifie
 // Another's library judges our tokens: go-oidc, which refuses one without jti or
 // exp, or with a nonce.
 func TestTokensAreGenuine(t *testing.T) {
-	for name, make := range map[string]func(*testing.T) *Authority{"RSA": authority,
+	for name, make := range map[string]func(*testing.T) *Authority{"RSA": made,
 		"P-256": func(t *testing.T) *Authority { return withKeys(t, newKey(t, elliptic.P256())) },
 		"P-384": func(t *testing.T) *Authority { return withKeys(t, newKey(t, elliptic.P384())) }} {
 		t.Run(name, func(t *testing.T) {
@@ -119,7 +119,7 @@ func TestTokensAreGenuine(t *testing.T) {
 
 // What a token must not be: an ID token, or something whose header leads elsewhere.
 func TestTokenHasNothingElse(t *testing.T) {
-	a := authority(t)
+	a := made(t)
 	token := sent(t, a, func(c *Config) { c.Role, c.Issuer = delegate, provider }, bridge.Identifiers{Sessions: sessions(1)})[0]
 	h := headerOf(t, token)
 	if want := map[string]any{"alg": "RS256", "typ": "logout+jwt", "kid": (*a.keys.Load())[0].KeyID}; !reflect.DeepEqual(h, want) {
@@ -188,6 +188,16 @@ func newKey(t *testing.T, curve elliptic.Curve) (path string) {
 	return path
 }
 
+// made makes an authority with the key that exeunt makes for itself.
+func made(t *testing.T) *Authority {
+	t.Helper()
+	a := NewAuthority(Options{BaseURL: issuer + "/", Now: time.Now})
+	if err := a.Load(t.TempDir(), true); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
 // withKeys makes an authority whose first key signs.
 func withKeys(t *testing.T, paths ...string) *Authority {
 	t.Helper()
@@ -249,7 +259,7 @@ func TestJWKS(t *testing.T) {
 		t.Errorf("before the keys are read: %s", got)
 	}
 	for _, secret := range []string{`"d"`, `"p"`, `"q"`, `"dp"`} {
-		if strings.Contains(string(authority(t).JWKS()), secret) {
+		if strings.Contains(string(made(t).JWKS()), secret) {
 			t.Errorf("%s of an RSA key is published", secret)
 		}
 	}
