@@ -39,10 +39,10 @@ func nameIDs() map[string]bridge.Attribute {
 	return map[string]bridge.Attribute{"userName": bridge.ByUserName, "email": bridge.ByEmail, "externalId": bridge.ByExternalID}
 }
 
-// Standing is whom the desk for logout messages knows by a configuration; apps are
+// SAMLCircle is whom the desk for logout messages knows by a configuration; apps are
 // those that came with it.
-func (c Config) Standing(apps []bridge.App) saml.Standing {
-	s := saml.Standing{Authority: c.SAML.authority, Apps: apps, People: map[string]saml.Namesakes{}}
+func (c Config) SAMLCircle(apps []bridge.App) saml.Circle {
+	s := saml.Circle{Authority: c.SAML.authority, Apps: apps, People: map[string]saml.Namesakes{}}
 	for name, idp := range c.SAML.IdPs {
 		s.People[name] = saml.Namesakes{Source: idp.Source, By: nameIDs()[cmp.Or(idp.NameID, "userName")]}
 	}

@@ -30,7 +30,7 @@ func withDesk(t *testing.T, s Settings) *front {
 	if err := a.Load(true); err != nil {
 		t.Fatal(err)
 	}
-	desk.Stand(saml.Standing{Authority: a})
+	desk.Know(saml.Circle{Authority: a})
 	return f
 }
 

@@ -135,7 +135,7 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	if _, err := config.SAMLAuthority(true, log); err != nil {
 		return nil, failf("%w", err)
 	}
-	r.desk.Stand(config.Standing(apps))
+	r.desk.Know(config.SAMLCircle(apps))
 	r.bridge.SetApps(apps)
 	r.bridge.SetErasing(config.Erasing())
 	if err := r.store.Start(ctx, r.bridge, queues(apps)); err != nil {
@@ -239,7 +239,7 @@ func (r *running) apply(ctx context.Context, config server.Config, apps []bridge
 	if err := r.store.SetQueues(ctx, queues(apps)); err != nil {
 		return nil, err
 	}
-	r.desk.Stand(config.Standing(apps))
+	r.desk.Know(config.SAMLCircle(apps))
 	r.bridge.SetApps(apps)
 	r.bridge.SetErasing(config.Erasing())
 	r.setDialects(config)

@@ -253,7 +253,7 @@ func TestWalkAfterReload(t *testing.T) {
 	o.person("ada")
 	crm.forge = func(*Response) { // crm is visited first
 		o.list = o.list[:0:0]
-		o.desk.Stand(Standing{Authority: o.authority, People: o.desk.standing.Load().People})
+		o.desk.Know(Circle{Authority: o.authority, People: o.desk.circle.Load().People})
 	}
 	if status, body := o.visit(o.browser(), Redirect, idp.request("ada"), "", idpKey()); status != http.StatusOK || body != "at the end" {
 		t.Fatal(status, body)

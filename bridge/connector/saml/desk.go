@@ -54,8 +54,8 @@ type DeskOptions struct {
 	Log     zerolog.Logger
 }
 
-// Standing is whom the desk knows, by one configuration.
-type Standing struct {
+// Circle is whom the desk knows, by one configuration.
+type Circle struct {
 	Authority *Authority           // nil: SAML is not configured
 	Apps      []bridge.App         // among them those that people are signed out of
 	People    map[string]Namesakes // by name of the identity provider
@@ -72,21 +72,27 @@ type Namesakes struct {
 // three bindings. It is safe for concurrent use.
 type Desk struct {
 	DeskOptions
-	standing atomic.Pointer[Standing]
-	changed  chan struct{} // the standing
-	refused  refusals
+	circle  atomic.Pointer[Circle]
+	changed chan struct{} // the circle
+	waiting chan struct{} // those who wait for apps
+	refused refusals
 }
 
-// NewDesk returns a desk that knows nobody; see [Desk.Stand].
+// mostWaiting is how many wait for the apps at once: each looks at the store again and
+// again. Others are answered at once, with what is known by then; the apps are told
+// all the same.
+const mostWaiting = 64
+
+// NewDesk returns a desk that knows nobody; see [Desk.Know].
 func NewDesk(o DeskOptions) *Desk {
-	d := &Desk{DeskOptions: o, changed: make(chan struct{}, 1)}
-	d.standing.Store(&Standing{})
+	d := &Desk{DeskOptions: o, changed: make(chan struct{}, 1), waiting: make(chan struct{}, mostWaiting), refused: newRefusals()}
+	d.circle.Store(&Circle{})
 	return d
 }
 
-// Stand replaces whom the desk knows. What has begun goes on under the new.
-func (d *Desk) Stand(s Standing) {
-	d.standing.Store(&s)
+// Know replaces whom the desk knows. What has begun goes on with the new ones.
+func (d *Desk) Know(c Circle) {
+	d.circle.Store(&c)
 	select {
 	case d.changed <- struct{}{}:
 	default:
@@ -102,14 +108,14 @@ func (d *Desk) Run(ctx context.Context) {
 	d.tellRefusals(context.WithoutCancel(ctx))
 }
 
-// runOne runs until the standing changes.
+// runOne runs until the circle changes.
 func (d *Desk) runOne(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	fresh := make(chan struct{})
 	defer func() { cancel(); <-fresh }()
 	go func() {
 		defer close(fresh)
-		if a := d.standing.Load().Authority; a != nil {
+		if a := d.circle.Load().Authority; a != nil {
 			a.Run(ctx)
 		}
 	}()
@@ -134,14 +140,14 @@ const MaxBody = 1 << 20
 // ServeHTTP answers /saml/slo: GET is the Redirect binding, POST of a form the POST
 // binding, POST of text/xml SOAP (SAML bindings, sections 3.2, 3.4 and 3.5).
 func (d *Desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s := d.standing.Load()
+	s := d.circle.Load()
 	if s.Authority == nil {
 		http.NotFound(w, r)
 		return
 	}
 	headers(w.Header())
 	// Whoever hangs up must not stop what they asked for.
-	x := &exchange{Desk: d, Standing: s, w: w, r: r, ctx: context.WithoutCancel(r.Context()), binding: bindingOf(r)}
+	x := &exchange{Desk: d, Circle: s, w: w, r: r, ctx: context.WithoutCancel(r.Context()), binding: bindingOf(r)}
 	m, err := x.read()
 	switch {
 	case err != nil:
@@ -156,7 +162,7 @@ func (d *Desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // exchange is one message and its answer.
 type exchange struct {
 	*Desk
-	*Standing
+	*Circle
 	w       http.ResponseWriter
 	r       *http.Request
 	ctx     context.Context
@@ -250,7 +256,7 @@ func (x *exchange) id() string { return x.w.Header().Get("X-Request-Id") }
 
 // Metadata answers /saml/metadata.
 func (d *Desk) Metadata(w http.ResponseWriter, r *http.Request) {
-	s := d.standing.Load()
+	s := d.circle.Load()
 	if s.Authority == nil {
 		http.NotFound(w, r)
 		return
@@ -268,7 +274,7 @@ func (d *Desk) Metadata(w http.ResponseWriter, r *http.Request) {
 // NoEntry answers /saml/acs and /saml/sso, which metadata must name (SAML metadata,
 // sections 2.4.3 and 2.4.4): nobody signs in here. Nothing of the message is read.
 func (d *Desk) NoEntry(w http.ResponseWriter, r *http.Request) {
-	if d.standing.Load().Authority == nil {
+	if d.circle.Load().Authority == nil {
 		http.NotFound(w, r)
 		return
 	}

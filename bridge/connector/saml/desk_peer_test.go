@@ -271,7 +271,7 @@ func (o *organisation) know(name string, p *peer, role Role) {
 }
 
 func (o *organisation) stand() {
-	o.desk.Stand(Standing{Authority: o.authority, Apps: o.list, People: map[string]Namesakes{"idp": {"hr", bridge.ByUserName}}})
+	o.desk.Know(Circle{Authority: o.authority, Apps: o.list, People: map[string]Namesakes{"idp": {"hr", bridge.ByUserName}}})
 }
 
 func (o *organisation) start() {

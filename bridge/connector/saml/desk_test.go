@@ -161,7 +161,7 @@ func TestLogoutByDelegate(t *testing.T) {
 	}
 	ada := o.person("ada")
 	r := wiki.request("ada")
-	x := &exchange{Desk: o.desk, Standing: o.desk.standing.Load(), ctx: t.Context()}
+	x := &exchange{Desk: o.desk, Circle: o.desk.circle.Load(), ctx: t.Context()}
 	from, _ := o.authority.Partner(wiki.id(), RoleSP)
 	who, err := x.who(Message{Request: &r, From: from})
 	if err != nil || who.ID != ada.ID {
@@ -197,6 +197,26 @@ func TestAsynchronous(t *testing.T) {
 	}
 	if wiki.alive("ada") || len(idp.messages()) != 0 {
 		t.Error("alive, or answered", idp.messages())
+	}
+}
+
+// When many wait already, the answer does not wait; the apps are told all the same.
+func TestManyWait(t *testing.T) {
+	idp, wiki := newPeer(t, RoleIdP, idpKey(), SOAP), newPeer(t, RoleSP, spKey(), SOAP)
+	o := founded(t, idp, map[string]*peer{"wiki": wiki}, func(d *DeskOptions) { d.Wait = time.Hour })
+	o.person("ada")
+	wiki.mute = make(chan struct{})
+	for range mostWaiting {
+		o.desk.waiting <- struct{}{}
+	}
+	if answer, _ := o.soap(idp, idp.request("ada"), idpKey()); answer.Second != StatusPartialLogout {
+		t.Error(answer)
+	}
+	close(wiki.mute)
+	for end := time.Now().Add(20 * time.Second); wiki.alive("ada"); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the app was not told")
+		}
 	}
 }
 

@@ -63,9 +63,7 @@ func (x *exchange) request(m Message) {
 		x.answer(ask, partial)
 		return
 	}
-	wait, cancel := context.WithTimeout(x.r.Context(), x.Wait)
-	defer cancel()
-	_, actions, err := x.Logouts.AwaitCase(wait, c.ID)
+	_, actions, err := x.await(c.ID)
 	if err != nil {
 		x.Log.Error().Str("request", x.id()).Str("case", c.ID).Err(err).Msg("what came of a logout cannot be read")
 		x.answer(ask, partial)
@@ -76,6 +74,19 @@ func (x *exchange) request(m Message) {
 		walk.Left = x.legs(actions)
 	}
 	x.walk(walk)
+}
+
+// await waits for the apps, while whoever asked does, and not for ever.
+func (x *exchange) await(id string) (bridge.Case, []bridge.Action, error) {
+	ctx, cancel := context.WithTimeout(x.r.Context(), x.Wait)
+	defer cancel()
+	select {
+	case x.waiting <- struct{}{}:
+		defer func() { <-x.waiting }()
+	default:
+		cancel() // as things are now
+	}
+	return x.Logouts.AwaitCase(ctx, id)
 }
 
 // who is the person that a request is about: first by what is known of sessions,

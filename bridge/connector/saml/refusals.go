@@ -17,7 +17,7 @@ type refusal struct {
 	binding Binding
 }
 
-// told are the bindings' words in the log.
+// word is the binding's in the log.
 func (b Binding) word() string {
 	switch b {
 	case SOAP:
@@ -39,25 +39,24 @@ const (
 
 // refusals counts those that are not told one by one.
 type refusals struct {
-	mu    sync.Mutex
 	pace  *rate.Limiter
-	later map[refusal]int
+	mu    sync.Mutex
+	later map[refusal]int // reasons, partners and bindings are few
+}
+
+func newRefusals() refusals {
+	return refusals{pace: rate.NewLimiter(toldInASecond, toldAtOnce), later: map[refusal]int{}}
 }
 
 // note appends a refusal to the log, or counts it.
 func (d *Desk) note(ctx context.Context, r refusal) {
-	d.refused.mu.Lock()
-	if d.refused.pace == nil {
-		d.refused.pace, d.refused.later = rate.NewLimiter(toldInASecond, toldAtOnce), map[refusal]int{}
-	}
-	now := d.refused.pace.AllowN(d.Now(), 1)
-	if !now {
-		d.refused.later[r]++ // reasons, partners and bindings are few
-	}
-	d.refused.mu.Unlock()
-	if now {
+	if d.refused.pace.AllowN(d.Now(), 1) {
 		d.tell(ctx, r, 1)
+		return
 	}
+	d.refused.mu.Lock()
+	defer d.refused.mu.Unlock()
+	d.refused.later[r]++
 }
 
 // tellRefusals appends those that were counted.
