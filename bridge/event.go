@@ -59,6 +59,8 @@ const (
 	LogContinued   EventType = 103 // another log, whose last checkpoint is named here, ended
 	AlarmRaised    EventType = 112 // the log was refused a signature
 	AlarmCleared   EventType = 113
+
+	LogoutRefused EventType = 120 // a logout message was not good; the reason's word is in Outcome
 )
 
 // String is the type's name in exports and listings.
@@ -88,6 +90,7 @@ var eventNames = map[EventType]string{
 	BackupMade: "backup.made", BackupRestored: "backup.restored",
 	LogPruned: "log.pruned", LogContinued: "log.continued",
 	AlarmRaised: "alarm.raised", AlarmCleared: "alarm.cleared",
+	LogoutRefused: "logout.refused",
 }
 
 // Facts is the public part of an event: what anybody may read who holds the

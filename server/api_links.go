@@ -75,14 +75,14 @@ func (s *Server) makeLink(c echo.Context) error {
 // that is not good. It looks at nothing and changes nothing, because programs that
 // look for harm in mail open links too.
 func (s *Server) askErase(c echo.Context) error {
-	return s.pages.Write(c.Response(), http.StatusOK, page.Ask)
+	return s.pages.Erase(c.Response(), http.StatusOK, page.Ask)
 }
 
 // erase answers POST /erase/{token}: what the page sends. Every link that is not
 // good is answered alike.
 func (s *Server) erase(c echo.Context) error {
 	if err := http.NewCrossOriginProtection().Check(c.Request()); err != nil {
-		return s.pages.Write(c.Response(), http.StatusNotFound, page.NotGood)
+		return s.pages.Erase(c.Response(), http.StatusNotFound, page.NotGood)
 	}
 	err := error(bridge.Errorf(bridge.KindNotFound, "there is no such link"))
 	if secret := c.Param("token"); len(secret) == secretLen && isBase62(secret) {
@@ -90,15 +90,15 @@ func (s *Server) erase(c echo.Context) error {
 	}
 	switch {
 	case err == nil:
-		return s.pages.Write(c.Response(), http.StatusOK, page.Received)
+		return s.pages.Erase(c.Response(), http.StatusOK, page.Received)
 	case !bridge.IsKind(err, bridge.KindNotFound):
 		s.Logger.Error().Str("request", requestID(c)).Str("route", erasePath).Err(err).Msg("a request by a link could not be taken down")
-		return s.pages.Write(c.Response(), http.StatusServiceUnavailable, page.Failed)
+		return s.pages.Erase(c.Response(), http.StatusServiceUnavailable, page.Failed)
 	}
 	if wait := s.offenders.wrong(s.now.Load().client(c.Request()), s.Now()); wait > 0 {
 		s.Metrics.slowed.WithLabelValues("link").Inc()
 		c.Response().Header().Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
-		return s.pages.Write(c.Response(), http.StatusTooManyRequests, page.Slow)
+		return s.pages.Erase(c.Response(), http.StatusTooManyRequests, page.Slow)
 	}
-	return s.pages.Write(c.Response(), http.StatusNotFound, page.NotGood)
+	return s.pages.Erase(c.Response(), http.StatusNotFound, page.NotGood)
 }

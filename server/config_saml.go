@@ -6,10 +6,14 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
 
 	"github.com/exeunt/exeunt/bridge"
-	"github.com/exeunt/exeunt/bridge/connector"
+	"github.com/exeunt/exeunt/bridge/connector/saml"
 )
 
 // SAMLConfig is who exeunt is in SAML, and who may tell it there that somebody
@@ -18,18 +22,16 @@ type SAMLConfig struct {
 	EntityID string               `yaml:"entity_id" jsonschema_description:"Our entity id; default: public_url with /saml/metadata after it"`
 	Keys     []string             `yaml:"keys" jsonschema_description:"PEM files with a private key and its certificate: the first signs, all are in the metadata. Without them, one is made in the data directory"`
 	IdPs     map[string]IdPConfig `yaml:"idps" jsonschema_description:"Identity providers that may have somebody signed out of every app, by name"`
+
+	authority *saml.Authority // made with the configuration; nil: nothing is said or heard in SAML
 }
 
 // IdPConfig is one identity provider.
 type IdPConfig struct {
-	Metadata string   `yaml:"metadata" jsonschema:"required" jsonschema_description:"File or https address of its metadata"`
-	EntityID string   `yaml:"entity_id" jsonschema_description:"Which entity, if the metadata describes several"`
-	Pin      []string `yaml:"pin" jsonschema_description:"SHA-256 fingerprints of certificates: one of them signs the metadata, or only they are used; needed for an address"`
-	AllowCBC bool     `yaml:"allow_cbc" jsonschema_description:"Take names that are encrypted by AES-CBC, which can be changed unnoticed"`
-	Source   string   `yaml:"source" jsonschema:"required" jsonschema_description:"The source whose people it signs in"`
-	NameID   string   `yaml:"name_id" jsonschema:"enum=userName,enum=email,enum=externalId,default=userName" jsonschema_description:"What of a person its NameID is, when nothing else is known of it"`
+	Source string `yaml:"source" jsonschema:"required" jsonschema_description:"The source whose people it signs in"`
+	NameID string `yaml:"name_id" jsonschema:"enum=userName,enum=email,enum=externalId,default=userName" jsonschema_description:"What of a person its NameID is, when nothing else is known of it"`
 
-	connector.Egress `yaml:",inline"`
+	saml.Origin `yaml:",inline"`
 }
 
 // nameIDs are what of a person a NameID may be, and by what that is looked up.
@@ -37,11 +39,29 @@ func nameIDs() map[string]bridge.Attribute {
 	return map[string]bridge.Attribute{"userName": bridge.ByUserName, "email": bridge.ByEmail, "externalId": bridge.ByExternalID}
 }
 
-// By is what people of the identity provider are looked up by.
-func (c IdPConfig) By() bridge.Attribute { return nameIDs()[cmp.Or(c.NameID, "userName")] }
+// SAMLCircle is whom the desk for logout messages knows by a configuration; apps are
+// those that came with it.
+func (c Config) SAMLCircle(apps []bridge.App) saml.Circle {
+	s := saml.Circle{Authority: c.SAML.authority, Apps: apps, People: map[string]saml.Namesakes{}}
+	for name, idp := range c.SAML.IdPs {
+		s.People[name] = saml.Namesakes{Source: idp.Source, By: nameIDs()[cmp.Or(idp.NameID, "userName")]}
+	}
+	return s
+}
 
-// SpeaksSAML reports whether anything is said or heard in SAML.
-func (c Config) SpeaksSAML() bool {
+// SAMLAuthority is who exeunt is in SAML, with its keys read, or made if it has none
+// and create says so; nil if nothing is said or heard in SAML.
+func (c Config) SAMLAuthority(create bool, log zerolog.Logger) (*saml.Authority, error) {
+	a := c.SAML.authority
+	if a == nil {
+		return nil, nil
+	}
+	a.Equip(c.Data, log)
+	return a, a.Load(create)
+}
+
+// speaksSAML reports whether anything is said or heard in SAML.
+func (c *Config) speaksSAML() bool {
 	if c.SAML.EntityID != "" || len(c.SAML.Keys)+len(c.SAML.IdPs) > 0 {
 		return true
 	}
@@ -53,31 +73,43 @@ func (c Config) SpeaksSAML() bool {
 	return false
 }
 
-// SAMLEntity is our entity id.
-func (c Config) SAMLEntity() string {
-	return cmp.Or(c.SAML.EntityID, strings.TrimSuffix(c.PublicURL, "/")+"/saml/metadata")
-}
-
-// place makes relative paths such that count from the configuration file.
-func (c *SAMLConfig) place(file string) {
-	for i, key := range c.Keys {
-		if key != "" {
-			c.Keys[i] = beside(file, key)
+// authority makes who exeunt is in SAML, and makes the identity providers known to it.
+func (d *decoder) authority(c *Config) *saml.Authority {
+	if !c.speaksSAML() {
+		return nil
+	}
+	keys := slices.Clone(c.SAML.Keys)
+	for i, key := range keys {
+		keys[i] = beside(d.file, key)
+		if err := saml.CheckKey(keys[i]); err != nil {
+			d.add("saml.keys["+strconv.Itoa(i)+"]", "%s", err)
 		}
 	}
-	for name, idp := range c.IdPs {
-		if idp.Metadata != "" && !strings.Contains(idp.Metadata, "://") {
-			idp.Metadata = beside(file, idp.Metadata)
+	a := saml.NewAuthority(saml.Options{EntityID: c.SAML.EntityID, BaseURL: c.PublicURL, Keys: keys, Now: time.Now})
+	for _, name := range slices.Sorted(maps.Keys(c.SAML.IdPs)) {
+		idp, path := c.SAML.IdPs[name], join("saml.idps", name)
+		idp.Root(filepath.Dir(d.file))
+		partner := saml.PartnerConfig{Name: name, Role: saml.RoleIdP, Origin: idp.Origin}
+		problems := partner.Validate()
+		for _, e := range problems {
+			if at := join(path, e.Field); !d.failed(at) {
+				d.add(at, "%s", e.Message)
+			}
 		}
-		idp.Root(filepath.Dir(file))
-		c.IdPs[name] = idp
+		if len(problems) > 0 || a.EntityID() == "" { // its own mistake
+			continue
+		}
+		if e := a.Register(partner); e != nil {
+			d.add(strings.TrimSuffix(join(path, e.Field), "."), "%s", e.Message)
+		}
 	}
+	return a
 }
 
 // checkSAML notes what is wrong with who speaks SAML to us. What stands in keys and
 // metadata is looked at when they are read.
 func (d *decoder) checkSAML(c *Config) {
-	if c.PublicURL == "" && c.SpeaksSAML() && !d.failed("public_url") {
+	if c.PublicURL == "" && c.speaksSAML() && !d.failed("public_url") {
 		d.add("saml", "needs public_url: messages are for one address, so write there where others reach exeunt, such as https://exeunt.example.com")
 	}
 	if id := c.SAML.EntityID; id != "" {
@@ -91,19 +123,13 @@ func (d *decoder) checkSAML(c *Config) {
 		if _, taken := c.Apps[name]; taken {
 			d.add(path, "has the name of an app, and what is known of sessions is told apart by name; choose another")
 		}
-		for _, one := range []struct{ key, value, what string }{
-			{"metadata", idp.Metadata, "it is the file or address that describes the identity provider"},
-			{"source", idp.Source, "it is the source whose people are signed in there"}} {
-			if one.value == "" && !d.failed(join(path, one.key)) {
-				d.add(join(path, one.key), "is missing; %s", one.what)
-			}
-		}
-		if _, known := c.Sources[idp.Source]; !known && idp.Source != "" {
+		if _, known := c.Sources[idp.Source]; idp.Source == "" && !d.failed(join(path, "source")) {
+			d.add(join(path, "source"), "is missing; it is the source whose people are signed in there")
+		} else if !known && idp.Source != "" {
 			d.add(join(path, "source"), "there is no source %q; %s", idp.Source, suggest(idp.Source, slices.Collect(maps.Keys(c.Sources))))
 		}
 		d.oneOf(idp.NameID, slices.Collect(maps.Keys(nameIDs())), join(path, "name_id"))
-		for _, e := range idp.Egress.Validate() {
-			d.add(join(path, e.Field), "%s", e.Message)
-		}
 	}
+	c.SAML.authority = d.authority(c)
+	d.self.SAML = c.SAML.authority
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/bridge/connector/saml"
 	"github.com/exeunt/exeunt/scim"
 	"github.com/exeunt/exeunt/server/page"
 )
@@ -44,6 +45,7 @@ type Options struct {
 	Store      Reader
 	Tokens     Tokens
 	Uses       Uses
+	SAML       *saml.Desk   // where logout messages arrive; nil for none
 	Console    http.Handler // the job console, mounted at ConsolePath; nil for none
 	// Checkpoint returns the newest signed checkpoint of the log; KindNotFound
 	// if there is none yet.
@@ -96,6 +98,9 @@ type Server struct {
 	offenders offenders
 	lookups   *rate.Limiter
 	pages     *page.Pages
+
+	neighbours neighbours
+	anybody    *room // for bodies of whoever is not known yet
 }
 
 // state is one set of settings and what was made of it.
@@ -120,7 +125,7 @@ func New(o Options, s Settings) *Server {
 	if o.GiveUp == 0 {
 		o.GiveUp = writeTimeout - 5*time.Second
 	}
-	srv := &Server{Options: o, warns: rate.NewLimiter(5, 20), lookups: lookups(), pages: page.New()}
+	srv := &Server{Options: o, warns: rate.NewLimiter(5, 20), lookups: lookups(), pages: page.New(), anybody: &room{size: logoutRoom}}
 	srv.Apply(s)
 	srv.routes()
 	return srv
@@ -161,6 +166,10 @@ func (s *Server) routes() {
 	e.Match(looks, "/oidc/jwks", s.jwks)
 	e.Match(looks, erasePath, s.askErase)
 	e.POST(erasePath, s.erase)
+
+	if s.SAML != nil {
+		s.mountSAML(e)
+	}
 
 	people := echo.WrapHandler(http.StripPrefix(scim.Mount, s.SCIM))
 	door := []echo.MiddlewareFunc{s.timed, s.source, s.paced, s.sized, s.placed}

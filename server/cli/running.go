@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/bridge/connector/saml"
 	"github.com/exeunt/exeunt/scim"
 	"github.com/exeunt/exeunt/server"
 	"github.com/exeunt/exeunt/server/siem"
@@ -30,6 +31,7 @@ type running struct {
 	store  *store.Store
 	bridge *bridge.Bridge
 	front  *server.Server
+	desk   *saml.Desk // where logout messages arrive
 
 	config   server.Config // as it is in force
 	dialects atomic.Pointer[map[string]scim.Dialect]
@@ -43,6 +45,10 @@ type running struct {
 	ctx    context.Context // of work; ends when one of it fails
 	cancel context.CancelFunc
 }
+
+// logoutWait is how long the answer to a logout message waits for the apps: apps
+// take seconds, and whoever asks gives up after some ten.
+const logoutWait = 8 * time.Second
 
 // start brings up everything: the address first, because that fails most
 // often; then the store, which takes up what the last process left behind;
@@ -90,6 +96,8 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	if err := config.LoadOIDC(true); err != nil {
 		return nil, failf("%w", err)
 	}
+	r.desk = saml.NewDesk(saml.DeskOptions{Logouts: r.bridge, Memory: r.store, Note: r.note, Wait: logoutWait, Now: time.Now, Log: log,
+		Show: func(w http.ResponseWriter, status int, p saml.Page) { r.front.ShowLogout(w, status, p) }})
 	r.config = config
 	r.setDialects(config)
 	r.front = server.New(server.Options{
@@ -104,6 +112,7 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 		Store:      r.store,
 		Tokens:     r.store,
 		Uses:       r.store,
+		SAML:       r.desk,
 		Console:    console,
 		Checkpoint: r.notary.newest,
 		Sign:       r.notary.sign,
@@ -126,6 +135,10 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 		},
 	}, config.Settings())
 
+	if _, err := config.SAMLAuthority(true, log); err != nil {
+		return nil, failf("%w", err)
+	}
+	r.desk.Know(config.SAMLCircle(apps))
 	r.bridge.SetApps(apps)
 	r.bridge.SetErasing(config.Erasing())
 	if err := r.store.Start(ctx, r.bridge, queues(apps)); err != nil {
@@ -152,6 +165,7 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	r.work.Go(func() error { r.export.Run(r.ctx); return nil })
 	r.work.Go(func() error { return background(r.ctx) })
 	r.work.Go(func() error { r.front.Meet(r.ctx); return nil })
+	r.work.Go(func() error { r.desk.Run(r.ctx); return nil })
 	r.work.Go(func() error {
 		if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("listening ended: %w", err)
@@ -225,9 +239,13 @@ func (r *running) apply(ctx context.Context, config server.Config, apps []bridge
 	if err := config.LoadOIDC(true); err != nil {
 		return nil, err
 	}
+	if _, err := config.SAMLAuthority(true, r.log); err != nil {
+		return nil, err
+	}
 	if err := r.store.SetQueues(ctx, queues(apps)); err != nil {
 		return nil, err
 	}
+	r.desk.Know(config.SAMLCircle(apps))
 	r.bridge.SetApps(apps)
 	r.bridge.SetErasing(config.Erasing())
 	r.setDialects(config)

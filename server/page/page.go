@@ -1,5 +1,5 @@
-// Package page is what a person sees who asks for themselves to be forgotten: three
-// small pages without scripts, pictures, cookies or anything about anybody.
+// Package page is what a person sees of exeunt: who asks to be forgotten, and who is
+// signed out. Small pages without scripts, pictures, cookies or anything about anybody.
 package page
 
 import (
@@ -10,7 +10,7 @@ import (
 	"net/http"
 )
 
-//go:embed erase.html erase.css
+//go:embed erase.html logout.html page.css
 var files embed.FS
 
 // Erase is which page is shown.
@@ -26,26 +26,36 @@ const (
 
 // Pages writes the pages.
 type Pages struct {
-	erase  *template.Template
+	all    *template.Template
 	style  template.CSS
 	policy string
 }
 
 // New makes the pages, which are built in.
 func New() *Pages {
-	css, err := files.ReadFile("erase.css")
+	css, err := files.ReadFile("page.css")
 	if err != nil {
 		panic(err) // it is embedded
 	}
 	sum := sha256.Sum256(css) // of exactly what stands between the tags
-	return &Pages{erase: template.Must(template.ParseFS(files, "erase.html")), style: template.CSS(css),
+	return &Pages{all: template.Must(template.ParseFS(files, "*.html")), style: template.CSS(css),
 		policy: "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
 			"'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"}
 }
 
-// Write answers with a page. The address holds a secret, so nothing may keep it or
+// Erase answers with a page for somebody who asks to be forgotten.
+func (p *Pages) Erase(w http.ResponseWriter, status int, which Erase) error {
+	return p.write(w, status, "erase.html", string(which))
+}
+
+// Logout answers with a page for somebody who is signed out; which is a saml.Page.
+func (p *Pages) Logout(w http.ResponseWriter, status int, which string) error {
+	return p.write(w, status, "logout.html", which)
+}
+
+// write answers with a page. The address may hold a secret, so nothing may keep it or
 // send it on.
-func (p *Pages) Write(w http.ResponseWriter, status int, which Erase) error {
+func (p *Pages) write(w http.ResponseWriter, status int, name, which string) error {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", p.policy)
@@ -55,8 +65,8 @@ func (p *Pages) Write(w http.ResponseWriter, status int, which Erase) error {
 	h.Set("X-Robots-Tag", "noindex, nofollow")
 	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
 	w.WriteHeader(status)
-	return p.erase.Execute(w, struct {
+	return p.all.ExecuteTemplate(w, name, struct {
 		Style template.CSS
-		Which Erase
+		Which string
 	}{p.style, which})
 }

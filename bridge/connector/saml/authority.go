@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -196,4 +197,16 @@ func (a *Authority) refresh(ctx context.Context, app string) error {
 func (a *Authority) complain(p *partner, err error) {
 	a.options.Log.Error().Str("partner", p.Name).Str("role", string(p.Role)).Err(err).
 		Msg("a SAML partner's metadata cannot be used; the last good copy stays until it expires")
+}
+
+// Equip says where our key is, if none is configured, and the last good copies of
+// partners' metadata, and where complaints go. It goes before Load.
+func (a *Authority) Equip(dir string, log zerolog.Logger) {
+	a.options.KeyFile, a.options.Dir, a.options.Log = filepath.Join(dir, "saml.key"), filepath.Join(dir, "saml"), log
+}
+
+// CheckKey says what is wrong with a file that is to be one of our keys.
+func CheckKey(path string) error {
+	_, err := pair.Read(path)
+	return err
 }

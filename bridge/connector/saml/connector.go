@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/beevik/etree"
+
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/bridge/connector/internal/call"
 	"github.com/exeunt/exeunt/bridge/connector/internal/probe"
@@ -114,16 +116,30 @@ func (d *door) speak() (line, error) {
 		return line{}, bridge.Impossible(errNoSOAP)
 	}
 	l.endpoint = app.Endpoints[i].Location
-	if d.encrypt && app.Encrypt == nil {
-		return line{}, bridge.Permanent(errors.New("encrypt is set, but the app's metadata has no RSA key to encrypt with"))
-	}
+	var err error
+	l.key, err = d.signer()
+	return l, err
+}
+
+// signer is by what key the app knows us.
+func (d *door) signer() (Pair, error) {
 	switch pairs := d.authority.Pairs(); {
 	case d.key != nil:
-		l.key = *d.key
+		return *d.key, nil
 	case len(pairs) > 0:
-		l.key = pairs[0]
-	default:
-		return line{}, errNoKeys
+		return pairs[0], nil
 	}
-	return l, nil
+	return Pair{}, errNoKeys
+}
+
+// element is a request as this app reads it, not signed yet.
+func (d *door) element(r Request, app Partner) (*etree.Element, error) {
+	el := r.Element()
+	switch {
+	case !d.encrypt:
+		return el, nil
+	case app.Encrypt == nil:
+		return nil, errors.New("encrypt is set, but the app's metadata has no RSA key to encrypt with")
+	}
+	return el, EncryptName(el, app)
 }

@@ -205,11 +205,9 @@ var errPage = errors.New(askName + " answered 500 with a page for people: the ap
 
 // envelope writes a request as it goes onto the wire.
 func (l line) envelope(r Request) ([]byte, error) {
-	el := r.Element()
-	if l.encrypt {
-		if err := EncryptName(el, l.app); err != nil {
-			return nil, err
-		}
+	el, err := l.element(r, l.app)
+	if err != nil {
+		return nil, err
 	}
 	signed, err := Sign(el, l.key)
 	if err != nil {

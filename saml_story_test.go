@@ -1,0 +1,203 @@
+package main
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/bridge/connector/saml"
+	"github.com/exeunt/exeunt/bridge/connector/sandbox"
+)
+
+// newPair makes a key pair, and its file.
+func newPair(t *testing.T) (saml.Pair, string) {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return saml.Pair{Private: key, Certificate: certificate}, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})) +
+		string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
+const (
+	ourAddress = "https://exeunt.example.com" // behind a proxy, as it were
+	ourEntity  = ourAddress + "/saml/metadata"
+	idpEntity  = "https://idp.example.com"
+)
+
+// The organisation's identity provider has somebody signed out: their session in an
+// app dies, and the provider is told so. The same message does nothing the second
+// time, also after a crash; and nothing when the provider was taken out.
+func TestSAMLStory(t *testing.T) {
+	ours, ourFile := newPair(t)
+	idp, _ := newPair(t)
+	wiki, err := sandbox.StartProvider(sandbox.Options{}, sandbox.Federation{Issuer: ourEntity, Certificates: []*x509.Certificate{ours.Certificate}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer wiki.Close()
+	idpMetadata := `<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="` + idpEntity + `"><IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol"><KeyDescriptor><KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#"><X509Data><X509Certificate>` +
+		base64.StdEncoding.EncodeToString(idp.Certificate.Raw) + `</X509Certificate></X509Data></KeyInfo></KeyDescriptor><SingleLogoutService Binding="urn:oasis:names:tc:SAML:2.0:bindings:SOAP" Location="https://idp.example.com/slo"/></IDPSSODescriptor></EntityDescriptor>`
+	config := `public_url: ` + ourAddress + `
+sources: {hr: {token: file:hr-token}}
+saml:
+  keys: [saml.pem]
+  idps:
+    entra: {metadata: idp.xml, source: hr, name_id: email}
+apps:
+  wiki:
+    connector: saml
+    with: {metadata: wiki.xml, role: hub, name_id: {format: email, value: email}, allow_networks: [127.0.0.1/32]}
+`
+	p := newProduct(t, config, map[string]string{"saml.pem": ourFile, "idp.xml": idpMetadata, "wiki.xml": string(wiki.Metadata())})
+	p.start()
+	p.hire(`{"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "ada", "active": true, "emails": [{"value": "ada@example.com", "primary": true}]}`)
+	ada := sandbox.Guest{Value: "ada@example.com", Format: "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress"}
+
+	// say sends one message of the identity provider, and returns what exeunt answers.
+	say := func(r saml.Request, key saml.Pair) (int, saml.Response) {
+		t.Helper()
+		el, err := saml.Sign(r.Element(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		envelope, err := saml.SOAPEnvelope(el)
+		if err != nil {
+			t.Fatal(err)
+		}
+		status, body, err := call(http.MethodPost, p.url+"/saml/slo", "", string(envelope), "Content-Type: text/xml")
+		if err != nil || status != http.StatusOK {
+			return status, saml.Response{}
+		}
+		v := saml.Verifier{Endpoint: "https://idp.example.com/slo", Now: time.Now}
+		answer, err := v.SOAPAnswer(body, saml.Partner{EntityID: ourEntity, Role: saml.RoleSP, Signing: []*x509.Certificate{ours.Certificate}}, r.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return status, answer
+	}
+	request := func() saml.Request {
+		return saml.Request{ID: saml.NewID(), Issuer: idpEntity, Destination: ourAddress + "/saml/slo", Issued: time.Now(),
+			Name: bridge.NameID{Value: "Ada@Example.com"}, Indexes: []string{"s7"}}
+	}
+	open := func() bool {
+		status, _, err := call(http.MethodGet, wiki.PageURL(), "", "")
+		return err == nil && status == http.StatusOK || wiki.SignedIn(ada) > 0
+	}
+
+	wiki.SignIn(ada)
+	wiki.SignIn(ada)
+	first := request()
+	if status, answer := say(first, idp); status != http.StatusOK || answer.Status != saml.StatusSuccess || answer.Second != "" || open() {
+		t.Fatalf("%d %+v, signed in: %v", status, answer, open())
+	}
+	if c := p.settled(10 * time.Second); len(c) != 1 || c[0].Trigger != "logout" || c[0].State != "closed" {
+		t.Errorf("%+v", c)
+	}
+
+	wiki.SignIn(ada)
+	p.kill()
+	p.start()
+	for name, bad := range map[string]struct {
+		request saml.Request
+		key     saml.Pair
+		status  int
+	}{"the same after a crash": {first, idp, http.StatusOK}, "somebody else's": {request(), ours, http.StatusBadRequest}} {
+		if status, answer := say(bad.request, bad.key); status != bad.status || answer.Status == saml.StatusSuccess || !open() {
+			t.Errorf("%s: %d %+v, signed in: %v", name, status, answer, open())
+		}
+	}
+	within(t, 10*time.Second, func() error { // until they have their place in the log
+		log := p.run("log", "tail", "--json")
+		for _, reason := range []string{"replayed", "signature"} {
+			if n := strings.Count(log, fmt.Sprintf(`"outcome":"%s","protocol":"saml soap"`, reason)); n != 1 {
+				return fmt.Errorf("%d events say %s\n%s", n, reason, log)
+			}
+		}
+		return nil
+	})
+	if len(p.cases()) != 1 {
+		t.Error("a case was opened")
+	}
+	if _, answer := say(request(), idp); answer.Status != saml.StatusSuccess || open() {
+		t.Error("the next one does nothing", answer)
+	}
+
+	// The metadata that is served is what the command prints.
+	for _, part := range []string{"IDPSSODescriptor", "SPSSODescriptor", ourAddress + "/saml/slo"} {
+		if out := p.run("saml", "metadata"); !strings.Contains(out, part) {
+			t.Errorf("no %s in\n%s", part, out)
+		}
+	}
+	if status, body, err := call(http.MethodGet, p.url+"/saml/metadata", "", ""); err != nil || status != http.StatusOK || !strings.Contains(string(body), ourEntity) {
+		t.Error(status, err)
+	}
+	if out := p.run("saml", "metadata", "--fragment"); strings.Contains(out, "SPSSODescriptor") || !strings.Contains(out, ourAddress+"/saml/slo") {
+		t.Errorf("the fragment is\n%s", out)
+	}
+
+	// Taken out of the configuration, the provider is nobody any more.
+	wiki.SignIn(ada)
+	without := strings.Replace(config, "    entra: {metadata: idp.xml, source: hr, name_id: email}\n", "    {}\n", 1)
+	p.write("exeunt.yaml", "listen: 127.0.0.1:0\ndata: data\nadmin_token: file:admin-token\n"+without)
+	p.reload()
+	if status, _ := say(request(), idp); status != http.StatusBadRequest || !open() {
+		t.Error(status)
+	}
+	if said := p.said(); strings.Contains(strings.ToLower(said), "ada@example.com") {
+		t.Error("the log of the program has a name in it")
+	}
+}
+
+// said is what the program has logged.
+func (p *product) said() string {
+	p.t.Helper()
+	log, err := os.ReadFile(filepath.Join(p.dir, "exeunt.log"))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return string(log)
+}
+
+// reload has the configuration read again, and waits until it counts.
+func (p *product) reload() {
+	p.t.Helper()
+	before := len(p.said())
+	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		p.t.Fatal(err)
+	}
+	within(p.t, 20*time.Second, func() error {
+		if said := p.said()[before:]; !strings.Contains(said, "configuration reloaded") {
+			return fmt.Errorf("it said %s", said)
+		}
+		return nil
+	})
+}
