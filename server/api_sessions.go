@@ -8,7 +8,9 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -25,7 +27,7 @@ import (
 type FeedConfig struct {
 	Token  bridge.Secret `yaml:"token" jsonschema:"required" jsonschema_description:"Bearer token it may use, by reference"`
 	Source string        `yaml:"source" jsonschema:"required" jsonschema_description:"Of whose people it may tell: a source"`
-	Apps   []string      `yaml:"apps" jsonschema:"required" jsonschema_description:"In which apps they may have the sessions that it tells of"`
+	Apps   []string      `yaml:"apps" jsonschema:"required" jsonschema_description:"In which apps, or at which of saml.idps, they have the sessions that it may tell of"`
 }
 
 // checkFeeds notes what is wrong with feeds.
@@ -45,8 +47,8 @@ func (d *decoder) checkFeeds(c *Config, seen map[[32]byte]string) {
 		if at := join(path, "apps"); len(f.Apps) == 0 && !d.failed(at) {
 			d.add(at, "is missing: name the apps whose sessions it may tell of")
 		}
-		for _, app := range f.Apps {
-			d.oneOf(app, slices.Collect(maps.Keys(c.Apps)), join(path, "apps"))
+		for i, app := range f.Apps {
+			d.oneOf(app, slices.AppendSeq(slices.Collect(maps.Keys(c.Apps)), maps.Keys(c.SAML.IdPs)), join(path, "apps["+strconv.Itoa(i)+"]"))
 		}
 	}
 }
@@ -239,10 +241,13 @@ func readTold(body io.Reader) ([]toldSession, error) {
 	type document struct {
 		Sessions []toldSession `json:"sessions"`
 	}
-	decoder := json.NewDecoder(bytes.NewReader(text)) // refuses what is not named there, and what is too deep
+	// One reader refuses what is not named there, and what is too deep; the other a
+	// key that stands twice. They must have read the same.
+	var loose, told document
+	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
-	var told document
-	if !utf8.Valid(text) || decoder.Decode(new(document)) != nil || strict.Unmarshal(text, &told) != nil || len(told.Sessions) == 0 {
+	if !utf8.Valid(text) || decoder.Decode(&loose) != nil || strict.Unmarshal(text, &told) != nil ||
+		!reflect.DeepEqual(loose, told) || len(told.Sessions) == 0 {
 		return nil, bridge.Errorf(bridge.KindInvalid, `the body must be {"sessions": [{"app": "name", "person": {"userName": "…"}, "saml": {"nameId": "…"}}]}, with what else docs/operations.md names, each key once`)
 	}
 	if len(told.Sessions) > maxTold {

@@ -25,7 +25,7 @@ func environment(name string) string {
 	return map[string]string{
 		"DATABASE_URL": "postgres://exeunt@db.example.com/exeunt", "ADMIN_TOKEN": adminText,
 		"ENTRA_TOKEN": "a-token-that-was-made-for-entra", "OKTA_TOKEN": "a-token-that-was-made-for-okta-",
-		"HR_TOKEN": hrText, "HR_TOKEN_NEXT": hrText + "-2", "WIKI_TOKEN": "wiki", "SHORT": "too-short",
+		"FEED_TOKEN": feedText, "HR_TOKEN": hrText, "HR_TOKEN_NEXT": hrText + "-2", "WIKI_TOKEN": "wiki", "SHORT": "too-short",
 		"HOOK_SECRET":  "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
 		"MISTYPED":     "exe_scim_0123456789_" + strings.Repeat("a", secretLen) + "_000000",
 		"ISSUED_ADMIN": "exe_admin_0123456789_" + strings.Repeat("a", secretLen) + "_" + checksum("exe_admin_0123456789_"+strings.Repeat("a", secretLen)),
@@ -69,6 +69,9 @@ func TestFullConfiguration(t *testing.T) {
 	if len(config.Sources) != 2 || len(config.Sources["hr-system_2"].Token) != 2 ||
 		string(config.Sources["entra"].Token[0]) != environment("ENTRA_TOKEN") || config.Sources["entra"].Dialect != "entra" {
 		t.Errorf("sources: %+v", config.Sources)
+	}
+	if f := config.Feeds["entra"]; len(config.Feeds) != 1 || f.Source != "entra" || string(f.Token) != feedText || len(f.Apps) != 1 {
+		t.Errorf("feeds: %+v", config.Feeds)
 	}
 	if string(config.Database) != environment("DATABASE_URL") || string(config.AdminToken) != adminText {
 		t.Error("secrets were not resolved")
