@@ -69,6 +69,7 @@ var level = [][2]string{
 	{"server", "server/anchor"},
 	{"server", "server/siem"},
 	{"bridge/connector/*", "bridge/connector/internal/*"},
+	{"bridge/connector/internal/*", "bridge/connector/internal/*"},
 	// A suite may know the package that it tests, or tests against.
 	{"bridge/connector/connectortest", "bridge/connector/sandbox"},
 	{"store/storetest", "store"},

@@ -87,6 +87,9 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	if err != nil {
 		return nil, failf("the job console cannot be made: %w", err)
 	}
+	if err := config.LoadOIDC(true); err != nil {
+		return nil, failf("%w", err)
+	}
 	r.config = config
 	r.setDialects(config)
 	r.front = server.New(server.Options{
@@ -219,6 +222,9 @@ func (r *running) apply(ctx context.Context, config server.Config, apps []bridge
 	}
 	slices.Sort(stays)
 	config.Listen, config.Data, config.Database, config.PublicURL, config.Log, config.Exports, config.Keys = old.Listen, old.Data, old.Database, old.PublicURL, old.Log, old.Exports, old.Keys
+	if err := config.LoadOIDC(true); err != nil {
+		return nil, err
+	}
 	if err := r.store.SetQueues(ctx, queues(apps)); err != nil {
 		return nil, err
 	}

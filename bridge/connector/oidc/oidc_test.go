@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -29,8 +28,8 @@ var loopback = call.Egress{AllowNetworks: []string{"127.0.0.0/8"}}
 // authority makes one with keys of its own.
 func authority(t *testing.T) *Authority {
 	t.Helper()
-	a := NewAuthority(Options{BaseURL: issuer + "/", KeyFile: filepath.Join(t.TempDir(), "oidc.pem"), Now: time.Now})
-	if err := a.Load(true); err != nil {
+	a := NewAuthority(Options{BaseURL: issuer + "/", Now: time.Now})
+	if err := a.Load(t.TempDir(), true); err != nil {
 		t.Fatal(err)
 	}
 	return a
@@ -38,11 +37,16 @@ func authority(t *testing.T) *Authority {
 
 func open(t *testing.T, c Config, a *Authority) bridge.Connector {
 	t.Helper()
-	p, err := c.Open(a)
+	c.Speak(a)
+	p, err := c.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
+}
+
+func keysOf(a *Authority) func() ([]byte, error) {
+	return func() ([]byte, error) { return a.JWKS(), nil }
 }
 
 func startParty(t *testing.T, trust sandbox.Trust) *sandbox.Party {
@@ -83,7 +87,7 @@ func TestSuite(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			connectortest.Run(t, func(t *testing.T) connectortest.Target {
-				trust := sandbox.Trust{Issuer: issuer, ClientID: client, Keys: ours.JWKS()}
+				trust := sandbox.Trust{Issuer: issuer, ClientID: client, Keys: keysOf(ours)}
 				var c Config
 				change(&c)
 				trust.BySubject = c.IndexesBy == bySub
@@ -153,7 +157,7 @@ func TestWhatAnAnswerIsWorth(t *testing.T) {
 		{"no probe", func(c *Config) { c.Probe = nil }, nil, bridge.Unconfirmed, 0, bridge.ErrCannotCheck},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			trust := sandbox.Trust{Issuer: issuer, ClientID: client, Keys: ours.JWKS()}
+			trust := sandbox.Trust{Issuer: issuer, ClientID: client, Keys: keysOf(ours)}
 			app := startParty(t, trust)
 			c := config(app)
 			if test.change != nil {
@@ -189,7 +193,7 @@ func TestWhatAnAnswerIsWorth(t *testing.T) {
 }
 
 func TestNothingIsKnown(t *testing.T) {
-	app := startParty(t, sandbox.Trust{Issuer: issuer, ClientID: client, Keys: authority(t).JWKS()})
+	app := startParty(t, sandbox.Trust{Issuer: issuer, ClientID: client, Keys: keysOf(authority(t))})
 	who := amina(app, 0)
 	c := config(app)
 	if _, _, err := revoke(t, open(t, c, authority(t)), who); !bridge.IsImpossible(err) {
