@@ -321,3 +321,30 @@ func TestConfig(t *testing.T) {
 		t.Errorf("a hub without a name: %v", err)
 	}
 }
+
+// TestTargets: what is named, and whether nothing is left once it was taken.
+func TestTargets(t *testing.T) {
+	named, unnamed := bridge.Session{Subject: "s", SID: "1"}, bridge.Session{Subject: "s"}
+	for _, test := range []struct {
+		name  string
+		reach reach
+		known []bridge.Session
+		list  []target
+		all   bool
+	}{
+		{"nothing", reach{}, nil, nil, false},
+		{"a rule", reach{subject: "userName"}, nil, []target{{"u", ""}}, false},
+		{"told, and not by the rule", reach{subject: "userName"}, []bridge.Session{unnamed}, []target{{"s", ""}}, false},
+		{"twice", reach{}, []bridge.Session{named, named}, []target{{"s", "1"}, {"s", ""}}, false},
+		{"all are known", reach{complete: true}, []bridge.Session{named}, []target{{"s", "1"}}, true},
+		{"all are known, and one by its subject", reach{complete: true}, []bridge.Session{named, unnamed}, []target{{"s", "1"}, {"s", ""}}, false},
+		{"kept by subject", reach{bySub: true}, []bridge.Session{unnamed}, []target{{"s", ""}}, true},
+		{"kept by subject, and named all the same", reach{bySub: true}, []bridge.Session{named}, []target{{"s", "1"}, {"s", ""}}, true},
+		{"kept by subject, and not told", reach{bySub: true, subject: "userName"}, []bridge.Session{{SID: "1"}}, []target{{"u", ""}}, true},
+	} {
+		list, all := test.reach.targets(bridge.Identifiers{UserName: "u", Sessions: test.known})
+		if !reflect.DeepEqual(list, test.list) || all != test.all {
+			t.Errorf("%s: %v, %v; want %v, %v", test.name, list, all, test.list, test.all)
+		}
+	}
+}
