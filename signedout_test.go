@@ -124,7 +124,7 @@ apps:
 
 	// Another key signs, while both are published: what is told while it changes is heard.
 	before, _ := keys()
-	p.write("next.pem", newPair(t))
+	p.write("next.pem", keyFile(t))
 	text, err := os.ReadFile(filepath.Join(p.dir, "exeunt.yaml"))
 	if err != nil {
 		t.Fatal(err)
@@ -155,10 +155,8 @@ apps:
 	}
 }
 
-const feedToken = "feed-token-0123456789abcdef0123456789"
-
-// newPair is a key with its certificate, as an administrator makes it.
-func newPair(t *testing.T) string {
+// keyFile is a key with its certificate, as an administrator makes it.
+func keyFile(t *testing.T) string {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -78,7 +78,11 @@ func (r reach) targets(who bridge.Identifiers) (list []target, all bool) {
 		subs = append(subs, made)
 	}
 	if r.bySub && len(subs) > 0 {
-		return everything(subs), true
+		// Sessions are named all the same. A relying party that keeps a list of whom it
+		// has signed out takes them off it when they sign in again, and then an old
+		// cookie lives again; a sid it does not forget.
+		sessions = slices.DeleteFunc(sessions, func(t target) bool { return t.sub == "" })
+		return append(sessions, everything(subs)...), true
 	}
 	if r.complete && len(sessions) > 0 && !unnamed {
 		return sessions, true
