@@ -26,6 +26,7 @@ type world struct {
 	store  *store.Store
 	app    *sandbox.SCIM
 	conn   bridge.Connector
+	apps   []bridge.App // those with sessions; see signedIn
 	ids    []string
 }
 

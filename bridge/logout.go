@@ -66,8 +66,8 @@ func (b *Bridge) AwaitCase(ctx context.Context, id string) (c Case, actions []Ac
 }
 
 // ShutByBrowser notes that an app confirmed through somebody's browser that it
-// ended the sessions of an action, which could not be reached otherwise.
-// KindConflict if the action has found another end.
+// ended the sessions of an action, which could not be reached otherwise. If the app
+// can be checked, it is. KindConflict if the action has found another end.
 func (b *Bridge) ShutByBrowser(ctx context.Context, action string, r Receipt) error {
 	var n news
 	now := b.time()
@@ -77,6 +77,15 @@ func (b *Bridge) ShutByBrowser(ctx context.Context, action string, r Receipt) er
 		if err != nil {
 			return err
 		}
+		checked := b.checks(a)
+		if checked {
+			if err := tx.WakeLane(a.Lane, now); err != nil {
+				return err
+			}
+			if a, err = tx.Action(action); err != nil { // read again behind the lane's lock
+				return err
+			}
+		}
 		if a.Effect != Revoke || a.State == ActionVerified || a.State == ActionUnverified || a.State == ActionDropped {
 			return Errorf(KindConflict, "this action has ended")
 		}
@@ -85,15 +94,19 @@ func (b *Bridge) ShutByBrowser(ctx context.Context, action string, r Receipt) er
 			return err
 		}
 		a.Begun, a.Done, a.Problem = true, r, ""
-		a = a.end(ActionUnverified, now)
-		if err := tx.PutAction(&a); err != nil {
-			return err
-		}
-		n.settled(a)
+		a.State, a.Checks, a.Due, a.Settled = ActionPending, 0, now, time.Time{}
+		a.Deadline = now.Add(b.deadline(a.Lane.App))
 		if err := tx.Append(actionEvent(now, ActionDone, c, a, r.Word, testimony{Receipt: &r})); err != nil {
 			return err
 		}
-		if err := tx.Append(actionEvent(now, ActionSettled, c, a, word(ErrCannotCheck), testimony{})); err != nil {
+		if !checked {
+			a = a.end(ActionUnverified, now)
+			n.settled(a)
+			if err := tx.Append(actionEvent(now, ActionSettled, c, a, word(ErrCannotCheck), testimony{})); err != nil {
+				return err
+			}
+		}
+		if err := tx.PutAction(&a); err != nil {
 			return err
 		}
 		return settleCase(tx, a.Case, now, &n)
@@ -102,4 +115,14 @@ func (b *Bridge) ShutByBrowser(ctx context.Context, action string, r Receipt) er
 		n.tell(b.watch)
 	}
 	return err
+}
+
+// checks reports whether the app of an action lets it be checked.
+func (b *Bridge) checks(a Action) bool {
+	d := b.door(a.Lane.App)
+	if d == nil {
+		return false
+	}
+	can, _ := d.Connector.Capabilities().Of(a.Effect)
+	return can.Checked
 }

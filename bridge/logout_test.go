@@ -40,6 +40,7 @@ func (w *world) signedIn() (crm, desk *sandbox.SaaS) {
 	if err := w.store.SetQueues(w.Context(), queues); err != nil {
 		w.Fatal(err)
 	}
+	w.apps = apps
 	w.bridge.SetApps(apps)
 	return crm, desk
 }
@@ -161,32 +162,73 @@ func TestAwaitCaseEnds(t *testing.T) {
 	})
 }
 
-// What an app said through a browser settles what it could not be told directly,
-// and nothing that has found its end otherwise.
+// said is what an app answers through a browser.
+var said = bridge.Receipt{Summary: "LogoutResponse: Success", Word: bridge.Confirmed, At: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)}
+
+// stuckLogOut is a logout of which "crm" could not be told, and its one action.
+func (w *world) stuckLogOut(crm *sandbox.SaaS) (bridge.Case, bridge.Action) {
+	w.Helper()
+	crm.Faults.Set(sandbox.Fault{Kind: sandbox.Fail, Method: "DELETE", Status: 403})
+	c, actions := w.await(w.logOut(w.ids[0], "desk").ID, long)
+	if c.State != bridge.CaseStuck || len(actions) != 1 {
+		w.Fatal(c.State)
+	}
+	return c, actions[0]
+}
+
+// What an app said through a browser is checked, and counts if it shows.
 func TestShutByBrowser(t *testing.T) {
 	onBoth(t, 1, func(w *world) {
 		crm, _ := w.signedIn()
-		said := bridge.Receipt{Summary: "LogoutResponse: Success", Word: bridge.Confirmed, At: time.Now().UTC().Truncate(time.Microsecond)}
-		crm.Faults.Set(sandbox.Fault{Kind: sandbox.Fail, Status: 403})
-		stuck := w.logOut(w.ids[0], "desk")
-		c, actions := w.await(stuck.ID, long)
-		if c.State != bridge.CaseStuck {
-			t.Fatal(c.State)
-		}
-		if err := w.bridge.ShutByBrowser(idp(), actions[0].ID, said); err != nil {
+		stuck, a := w.stuckLogOut(crm)
+		if err := w.bridge.ShutByBrowser(idp(), a.ID, said); err != nil { // which is a lie
 			t.Fatal(err)
 		}
-		c, actions = w.await(stuck.ID, long)
-		if c.State != bridge.CaseClosed || actions[0].State != bridge.ActionUnverified || actions[0].Done != said || actions[0].Problem != "" {
+		w.until("it is told so again", func() bool {
+			_, actions := w.cases(w.ids[0])
+			return w.state(w.ids[0], 0) == bridge.CaseStuck && actions[0][0].Done == said
+		})
+		crm.Remove(name0)
+		if err := w.bridge.ShutByBrowser(idp(), a.ID, said); err != nil {
+			t.Fatal(err)
+		}
+		c, actions := w.await(stuck.ID, long)
+		if c.State != bridge.CaseClosed || actions[0].State != bridge.ActionVerified || actions[0].Done != said || actions[0].Problem != "" {
 			t.Errorf("%s %+v", c.State, actions[0])
 		}
-		if err := w.bridge.ShutByBrowser(idp(), actions[0].ID, said); !bridge.IsKind(err, bridge.KindConflict) {
+		if err := w.bridge.ShutByBrowser(idp(), a.ID, said); !bridge.IsKind(err, bridge.KindConflict) {
 			t.Errorf("again: %v", err)
 		}
 		if err := w.bridge.ShutByBrowser(idp(), "nothing", said); !bridge.IsKind(err, bridge.KindNotFound) {
 			t.Error(err)
 		}
-		// While the engine is at it, the browser may be quicker.
+	})
+}
+
+// uncheckable is an app that offers no way to check.
+type uncheckable struct{ bridge.Connector }
+
+func (uncheckable) Capabilities() bridge.Capabilities {
+	return bridge.Capabilities{{Effect: bridge.Revoke, Covers: []string{"sessions"}}}
+}
+
+// If the app offers no way to check, its word through a browser settles what it
+// could not be told directly; also while the engine is at it.
+func TestShutByBrowserUnchecked(t *testing.T) {
+	onBoth(t, 1, func(w *world) {
+		crm, _ := w.signedIn()
+		stuck, a := w.stuckLogOut(crm)
+		crm.Faults.Clear()
+		apps := w.apps
+		apps[0].Connector = uncheckable{apps[0].Connector}
+		w.bridge.SetApps(apps)
+		if err := w.bridge.ShutByBrowser(idp(), a.ID, said); err != nil {
+			t.Fatal(err)
+		}
+		c, actions := w.await(stuck.ID, long)
+		if c.State != bridge.CaseClosed || actions[0].State != bridge.ActionUnverified || actions[0].Done != said || actions[0].Problem != "" {
+			t.Errorf("%s %+v", c.State, actions[0])
+		}
 		crm.Faults.Set(sandbox.Fault{Kind: sandbox.Slow, Delay: sandbox.Duration(400 * time.Millisecond)})
 		quick := w.logOut(w.ids[0], "desk")
 		w.until("it is tried", func() bool {
@@ -198,7 +240,7 @@ func TestShutByBrowser(t *testing.T) {
 			t.Fatal(err)
 		}
 		crm.Faults.Clear()
-		if c, actions := w.await(quick.ID, long); c.State != bridge.CaseClosed || actions[0].State != bridge.ActionUnverified {
+		if c, actions := w.await(quick.ID, long); c.State != bridge.CaseClosed || actions[0].State != bridge.ActionUnverified || actions[0].Done != said {
 			t.Errorf("%s %+v", c.State, actions)
 		}
 	})

@@ -38,6 +38,7 @@ type Config struct {
 	Sources    map[string]SourceConfig   `yaml:"sources" jsonschema_description:"HR systems and identity providers that may speak to us, by name"`
 	SAML       SAMLConfig                `yaml:"saml" jsonschema_description:"Who exeunt is in SAML, and which identity providers may have somebody signed out; needs public_url"`
 	Feeds      map[string]FeedConfig     `yaml:"feeds" jsonschema_description:"Identity providers and apps that may tell of people's sessions, by name"`
+	OIDC       OIDCConfig                `yaml:"oidc" jsonschema_description:"Who exeunt is in OpenID Connect"`
 	Apps       map[string]AppConfig      `yaml:"apps" jsonschema_description:"Applications whose doors are shut, by name"`
 	SLA        time.Duration             `yaml:"sla" jsonschema_description:"By when every app is to be shut after somebody left, such as 24h; certificates and surveys are held against it"`
 	Limits     LimitsConfig              `yaml:"limits" jsonschema_description:"What one source may ask of us"`

@@ -41,6 +41,7 @@ func (d *decoder) check(c *Config) {
 	d.checkSources(c, seen)
 	d.checkFeeds(c, seen)
 	d.checkSAML(c)
+	d.checkOIDC(c)
 	d.oneOf(c.Log.Level, levels, "log.level")
 	within(d, c.SLA, time.Second, 365*24*time.Hour, "sla")
 	d.checkLog(c.Log)

@@ -60,6 +60,9 @@ func (c Config) Settings() Settings {
 			s.Keys = append(s.Keys, KeyOf(tokenName(name, i), name, token))
 		}
 	}
+	if c.OIDC.authority != nil {
+		s.JWKS = c.OIDC.authority.JWKS()
+	}
 	return s
 }
 

@@ -22,6 +22,7 @@
 //	api_sessions.go          /v1/sessions, and the feeds that tell of them
 //	api_backup.go            /v1/backups: the log is told of one
 //	api_tokens.go            /v1/tokens: issue, list, revoke
+//	oidc.go                  /oidc/jwks: the keys that logout tokens are signed with
 //	health.go                /healthz and /readyz
 //	metrics.go               /metrics, and Metrics, which watches departures for it
 //	errors.go                every error that leaves: bridge.Error -> problem+json or SCIM
@@ -30,6 +31,7 @@
 //	config_sources.go        how sources come in, TLS, networks
 //	config_sources_check.go  what may be wrong with that
 //	config_laws.go           laws and calendars of one's own; deadlines that cannot be met
+//	config_oidc.go           who we are in OpenID Connect, and by which keys
 //	config_check.go          what may be wrong with its values
 //	config_decode.go         YAML into structs, every mistake with its place
 //	config_secret.go         file: and env: references

@@ -82,6 +82,7 @@ type Settings struct {
 	ProxyCert bool                      // also about its certificate
 	TLS       TLSConfig                 // of the listener
 	Limit     LimitsConfig              // all fields set
+	JWKS      []byte                    // our public keys in OpenID Connect; nil for none
 	Retained  map[string]RetainedConfig // purposes
 	Laws      bridge.Lawbook
 	Law       string        // of requests that name none
@@ -150,8 +151,8 @@ func (s *Server) issuerOf(j *JWTConfig) *issuer {
 	return &issuer{name: j.Issuer, jwks: j.JWKS, egress: j.Egress, now: s.Now, log: s.Logger, metrics: s.Metrics}
 }
 
-// routes is every route there is. What is not SCIM, health or metrics is
-// behind the operator's guard, and so is what does not exist.
+// routes is every route there is. What is not SCIM, health, metrics or public keys
+// is behind the operator's guard, and so is what does not exist.
 func (s *Server) routes() {
 	e := echo.New()
 	e.HTTPErrorHandler = s.answerError
@@ -162,6 +163,7 @@ func (s *Server) routes() {
 	e.Match(looks, "/readyz", s.readyz)
 	e.Match(looks, "/metrics", echo.WrapHandler(s.Metrics.handler()))
 
+	e.Match(looks, "/oidc/jwks", s.jwks)
 	e.Match(looks, erasePath, s.askErase)
 	e.POST(erasePath, s.erase)
 

@@ -3,6 +3,7 @@ package store
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/exeunt/exeunt/bridge"
 )
@@ -57,6 +58,14 @@ func TestPlans(t *testing.T) {
 			_, _, err := groupsListing.page(x, bridge.Query{Source: "hr", Limit: 10, Sort: bridge.Sort{By: bridge.ByDisplayName}, After: &bridge.Place{Key: "a", ID: "x"}})
 			return err
 		}, "PRIMARY KEY (source=? AND attribute=? AND (value,id)>(?,?))", []string{"SCAN groups", "TEMP B-TREE"}},
+		{"sessions of a lane", func(x *tx) error {
+			_, err := x.Sessions(bridge.Lane{App: "crm", Person: "p"}, time.Now())
+			return err
+		}, "sessions_of", []string{"SCAN"}},
+		{"sessions by name", func(x *tx) error {
+			_, err := x.SessionsNamed("crm", bridge.NameID{Value: "n"}, time.Now())
+			return err
+		}, "sessions_named", []string{"SCAN"}},
 		{"the inactive", func(x *tx) error {
 			_, _, err := peopleListing.page(x, bridge.Query{Source: "hr", Limit: 10, Where: bridge.Cond{Op: bridge.Equal, By: bridge.ByActive, Value: false}})
 			return err

@@ -3,6 +3,8 @@
 //	scim/           apps with a SCIM 2.0 interface
 //	webhook/        apps that carry out signed messages
 //	rest/           apps with an HTTP API, described by a recipe
+//	oidc/           apps that people are signed in to by OpenID Connect
+//	oauth/          servers that issue tokens by OAuth 2.0
 //	saml/           apps that people are signed in to by SAML 2.0; and all else that is SAML
 //	internal/call/  the way out that all of them take
 //	get.go          Get: one document that is public, on the same way out
@@ -18,6 +20,8 @@ import (
 	"strings"
 
 	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/bridge/connector/oauth"
+	"github.com/exeunt/exeunt/bridge/connector/oidc"
 	"github.com/exeunt/exeunt/bridge/connector/rest"
 	"github.com/exeunt/exeunt/bridge/connector/saml"
 	"github.com/exeunt/exeunt/bridge/connector/scim"
@@ -44,6 +48,8 @@ type protocol struct {
 // The list.
 func protocols() []protocol {
 	return []protocol{
+		{"oauth", func() Configuration { return new(oauth.Config) }},
+		{"oidc", func() Configuration { return new(oidc.Config) }},
 		{"rest", func() Configuration { return new(rest.Config) }},
 		{"saml", func() Configuration { return new(saml.Config) }},
 		{"scim", func() Configuration { return new(scim.Config) }},
@@ -73,6 +79,7 @@ func Config(protocol string) Configuration {
 // Self is who we are, for apps that do what they are told only by whom they know.
 type Self struct {
 	SAML *saml.Authority
+	OIDC *oidc.Authority
 }
 
 // Open returns the connector of one app. cfg is what [Config] returned, filled.
@@ -88,6 +95,9 @@ func Open(protocol string, cfg any, app string, self Self) (bridge.Connector, er
 	}
 	if speaks, ok := c.(interface{ Speak(*saml.Authority, string) }); ok {
 		speaks.Speak(self.SAML, app)
+	}
+	if speaks, ok := c.(interface{ Speak(*oidc.Authority) }); ok {
+		speaks.Speak(self.OIDC)
 	}
 	return c.Open()
 }

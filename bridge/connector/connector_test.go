@@ -10,11 +10,15 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/bridge/connector/oidc"
 	"github.com/exeunt/exeunt/bridge/connector/saml"
 )
 
 // good has the smallest useful configuration of each protocol.
 var good = map[string]string{
+	"oauth": "revocation_endpoint: https://as.example.com/revoke\nclient_id: mail\nclient_secret: s\n" +
+		"probe: {url: 'https://api.example.com/me', present: bearer, refused: [401]}\n",
+	"oidc": "backchannel_logout_uri: https://wiki.example.com/logout\nclient_id: wiki\nrole: delegate\nissuer: https://idp.example.com\n",
 	"rest": "recipe: sandbox\nparams: {base: 'https://saas.example.com'}\nsecrets: {token: t}\n",
 	"saml": "metadata: https://wiki.example.com/metadata\nentity_id: https://wiki.example.com\nrole: hub\npin: ['" + strings.Repeat("a5", 32) + "']\n",
 	"scim": "base_url: https://app.example.com/scim/v2\ntoken: t\nallow_networks: [10.0.0.0/8]\n",
@@ -36,7 +40,8 @@ func TestEveryProtocol(t *testing.T) {
 			if problems := c.Validate(); len(problems) > 0 {
 				t.Fatal(problems)
 			}
-			opened, err := Open(name, c, "crm", Self{SAML: saml.NewAuthority(saml.Options{BaseURL: "https://exeunt.example.com"})})
+			opened, err := Open(name, c, "crm", Self{SAML: saml.NewAuthority(saml.Options{BaseURL: "https://exeunt.example.com"}),
+				OIDC: oidc.NewAuthority(oidc.Options{BaseURL: "https://exeunt.example.com"})})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -26,10 +26,11 @@ Exit code 1 if an app does not answer as it should.`,
 		Example: `  exeunt app check
   exeunt app check wiki crm`,
 		RunE: func(c *cobra.Command, names []string) error {
-			_, apps, err := loadConfig(c)
+			config, apps, err := loadConfig(c)
 			if err != nil {
 				return err
 			}
+			_ = config.LoadOIDC(false) // an app that needs a key which is not there yet says so itself
 			if apps, err = chosen(apps, names); err != nil {
 				return err
 			}

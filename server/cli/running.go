@@ -93,6 +93,9 @@ func start(ctx context.Context, config server.Config, apps []bridge.App, admin b
 	if err != nil {
 		return nil, failf("the job console cannot be made: %w", err)
 	}
+	if err := config.LoadOIDC(true); err != nil {
+		return nil, failf("%w", err)
+	}
 	r.desk = saml.NewDesk(saml.DeskOptions{Logouts: r.bridge, Memory: r.store, Note: r.note, Wait: logoutWait, Now: time.Now, Log: log,
 		Show: func(w http.ResponseWriter, status int, p saml.Page) { r.front.ShowLogout(w, status, p) }})
 	r.config = config
@@ -233,6 +236,9 @@ func (r *running) apply(ctx context.Context, config server.Config, apps []bridge
 	}
 	slices.Sort(stays)
 	config.Listen, config.Data, config.Database, config.PublicURL, config.Log, config.Exports, config.Keys = old.Listen, old.Data, old.Database, old.PublicURL, old.Log, old.Exports, old.Keys
+	if err := config.LoadOIDC(true); err != nil {
+		return nil, err
+	}
 	if _, err := config.SAMLAuthority(true, r.log); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -24,10 +25,9 @@ type Options struct {
 	// BaseURL is where others reach us: https://exeunt.example.com
 	BaseURL string
 	// Keys are PEM files with a private key and its certificate each. The first
-	// signs; all are published. Without any there is one in KeyFile.
-	Keys    []string
-	KeyFile string
-	Now     func() time.Time
+	// signs; all are published. Without any there is one in the data directory.
+	Keys []string
+	Now  func() time.Time
 }
 
 // Authority is who we are, and by which keys that is known. It belongs to one
@@ -49,9 +49,12 @@ func NewAuthority(o Options) *Authority {
 // Issuer is our name; "" if neither it nor the public URL is configured.
 func (a *Authority) Issuer() string { return a.options.Issuer }
 
-// Load reads our keys. Without configured keys and without a key file, it makes
-// one if create says so.
-func (a *Authority) Load(create bool) error {
+// keyFile is the name of the key that is made, in the data directory.
+const keyFile = "oidc.pem"
+
+// Load reads our keys. If none are configured, it reads the one in the data
+// directory, and makes it if it is not there and create says so.
+func (a *Authority) Load(data string, create bool) error {
 	var keys []jose.JSONWebKey
 	add := func(path string, p pair.Pair, err error) error {
 		var key jose.JSONWebKey
@@ -78,13 +81,23 @@ func (a *Authority) Load(create bool) error {
 		if create {
 			read = pair.ReadOrMake
 		}
-		p, err := read(a.options.KeyFile, "exeunt OpenID Connect", a.options.Now())
-		if err := add(a.options.KeyFile, p, err); err != nil {
+		path := filepath.Join(data, keyFile)
+		p, err := read(path, "exeunt OpenID Connect", a.options.Now())
+		if err := add(path, p, err); err != nil {
 			return err
 		}
 	}
 	a.keys.Store(&keys)
 	return nil
+}
+
+// CheckKey says why a file cannot be one of our keys; nil if it can.
+func CheckKey(path string) error {
+	p, err := pair.Read(path)
+	if err == nil {
+		_, err = webKey(p.Private)
+	}
+	return err
 }
 
 // webKey is a private key with the algorithm it signs by, and its thumbprint (RFC

@@ -43,6 +43,8 @@ type Config struct {
 	Probe *probe.Config `yaml:"probe,omitempty" json:"probe,omitempty"`
 
 	call.Egress `yaml:",inline"`
+
+	who *Authority
 }
 
 const (
@@ -66,7 +68,11 @@ func (c *Config) Validate() (problems []*bridge.Error) {
 	}
 	switch c.Role {
 	case delegate:
-		add(checkIssuer(c.Issuer))
+		if c.Issuer == "" {
+			add(invalid("issuer", "is required for role delegate: the provider that signs people in to the app, as it calls itself"))
+		} else {
+			add(CheckIssuer("issuer", c.Issuer))
+		}
 	case hub:
 		if c.Issuer != "" {
 			add(invalid("issuer", "is for role delegate; as hub, exeunt itself is the issuer (oidc.issuer)"))
@@ -83,31 +89,30 @@ func (c *Config) Validate() (problems []*bridge.Error) {
 	return append(problems, c.Egress.Validate()...)
 }
 
-// checkIssuer says what is wrong with the name of a provider (OpenID Connect Core,
+// CheckIssuer says what is wrong with the name of a provider (OpenID Connect Core,
 // section 2: a URL without query and fragment). It is not asked, and so may be anywhere.
-func checkIssuer(issuer string) *bridge.Error {
+func CheckIssuer(field, issuer string) *bridge.Error {
 	u, err := url.Parse(issuer)
-	switch {
-	case issuer == "":
-		return invalid("issuer", "is required for role delegate: the provider that signs people in to the app, as it calls itself")
-	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || strings.ContainsAny(issuer, "?#"):
-		return invalid("issuer", "must be a URL without query and fragment, as the provider calls itself")
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || strings.ContainsAny(issuer, "?#") {
+		return invalid(field, "must be a URL without query and fragment, as the provider calls itself")
 	}
 	return nil
 }
 
-// Open returns the connector of the relying party that c describes; a is who we
-// are. It asks nobody.
-func (c *Config) Open(a *Authority) (bridge.Connector, error) {
+// Speak says who we are; it must be called before Open.
+func (c *Config) Speak(a *Authority) { c.who = a }
+
+// Open returns the connector of the relying party that c describes. It asks nobody.
+func (c *Config) Open() (bridge.Connector, error) {
 	if problems := c.Validate(); len(problems) > 0 {
 		return nil, problems[0]
 	}
 	issuer := c.Issuer
 	switch {
-	case a == nil:
-		return nil, errors.New("an OpenID Connect app needs to know who exeunt is")
+	case c.who == nil:
+		return nil, errors.New("nobody has said who exeunt is towards this app")
 	case c.Role == hub:
-		issuer = a.Issuer()
+		issuer = c.who.Issuer()
 	}
 	if issuer == "" {
 		return nil, invalid("role", "hub needs public_url, or oidc.issuer: without, nobody knows who speaks to them")
@@ -120,7 +125,7 @@ func (c *Config) Open(a *Authority) (bridge.Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &party{client: client, uri: c.URI, who: a, issuer: issuer, audience: c.ClientID, probe: p,
+	return &party{client: client, uri: c.URI, who: c.who, issuer: issuer, audience: c.ClientID, probe: p,
 		reach: reach{subject: c.Subject, bySub: c.IndexesBy == bySub, complete: c.Complete},
 		slots: make(chan struct{}, parallel), now: time.Now}, nil
 }

@@ -140,74 +140,39 @@ func outcome(a *call.Response) error {
 // judge says what all deliveries together are worth. all says that, once each was
 // taken, no session can be left.
 func judge(sent []delivery, all bool) (r bridge.Receipt, err error) {
-	named, unnamed, spurned := 0, 0, 0
-	var end time.Time
+	var taken []*call.Response
+	named, spurned := 0, 0
 	for _, d := range sent {
 		switch {
-		case d.err == nil && d.sid != "":
-			named++
 		case d.err == nil:
-			unnamed++
+			taken = append(taken, d.answer)
+			all = all && (d.answer.Status == http.StatusOK || d.answer.Status == http.StatusNoContent)
+			if d.sid != "" {
+				named++
+			}
 		case d.sid == "" && errors.Is(d.err, errRefused):
+			// A relying party that needs a sid may refuse a token without (section 2.6).
 			spurned++
 		default:
-			err = worse(err, d.err)
-		}
-		if d.err == nil {
-			all = all && (d.answer.Status == http.StatusOK || d.answer.Status == http.StatusNoContent)
-			r.Status, r.Ref = d.answer.Status, d.answer.Receipt("").Ref
-			if r.At.IsZero() || d.answer.At.Before(r.At) {
-				r.At = d.answer.At.UTC()
-			}
-			if ended := d.answer.At.Add(d.answer.Took); ended.After(end) {
-				end = ended
-			}
+			err = call.Worse(err, d.err)
 		}
 	}
-	if err == nil && spurned > 0 && named == 0 {
-		err = bridge.Permanent(errRefused)
-	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return bridge.Receipt{}, err
+	case len(taken) == 0:
+		return bridge.Receipt{}, bridge.Permanent(errRefused)
 	}
-	r.Took = end.Sub(r.At)
+	note := fmt.Sprintf("sessions named: %d, subjects: %d", named, len(taken)-named)
+	if spurned > 0 {
+		note += "; the app refuses tokens that name no session"
+	}
+	r = call.Together(taken, note)
 	r.Word = bridge.Unconfirmed
 	if all && spurned == 0 {
 		r.Word = bridge.Confirmed
 	}
-	r.Summary = fmt.Sprintf("%s → %d; sessions named: %d, subjects: %d", name, r.Status, named, unnamed)
-	if spurned > 0 {
-		// A relying party that needs a sid may refuse a token without (section 2.6).
-		r.Summary += "; the app refuses tokens that name no session"
-	}
 	return r, nil
-}
-
-// worse is which of two outcomes stands for both: as long as one may still
-// succeed, all are tried again; then what somebody must look at counts.
-func worse(a, b error) error {
-	rank := func(err error) int {
-		switch {
-		case err == nil:
-			return 0
-		case bridge.IsImpossible(err):
-			return 1
-		case bridge.IsPermanent(err):
-			return 2
-		}
-		return 3
-	}
-	if rank(a) == 3 && rank(b) == 3 {
-		first, _ := bridge.WaitOf(a)
-		if second, told := bridge.WaitOf(b); told && second > first {
-			return b
-		}
-		return a
-	}
-	if rank(b) > rank(a) {
-		return b
-	}
-	return a
 }
 
 // Check tries the old sessions, if there is a way to.

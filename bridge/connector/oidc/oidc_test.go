@@ -1,15 +1,14 @@
 package oidc
 
 import (
+	"crypto/elliptic"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/bridge/connector/connectortest"
@@ -29,20 +28,21 @@ var loopback = call.Egress{AllowNetworks: []string{"127.0.0.0/8"}}
 // authority makes one with keys of its own.
 func authority(t *testing.T) *Authority {
 	t.Helper()
-	a := NewAuthority(Options{BaseURL: issuer + "/", KeyFile: filepath.Join(t.TempDir(), "oidc.pem"), Now: time.Now})
-	if err := a.Load(true); err != nil {
-		t.Fatal(err)
-	}
-	return a
+	return withKeys(t, newKey(t, elliptic.P256()))
 }
 
 func open(t *testing.T, c Config, a *Authority) bridge.Connector {
 	t.Helper()
-	p, err := c.Open(a)
+	c.Speak(a)
+	p, err := c.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
+}
+
+func keysOf(a *Authority) func() ([]byte, error) {
+	return func() ([]byte, error) { return a.JWKS(), nil }
 }
 
 func startParty(t *testing.T, trust sandbox.Trust) *sandbox.Party {
@@ -83,7 +83,7 @@ func TestSuite(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			connectortest.Run(t, func(t *testing.T) connectortest.Target {
-				trust := sandbox.Trust{Issuer: issuer, ClientID: client, Keys: ours.JWKS()}
+				trust := sandbox.Trust{Issuer: issuer, ClientID: client, Keys: keysOf(ours)}
 				var c Config
 				change(&c)
 				trust.BySubject = c.IndexesBy == bySub
@@ -153,7 +153,7 @@ func TestWhatAnAnswerIsWorth(t *testing.T) {
 		{"no probe", func(c *Config) { c.Probe = nil }, nil, bridge.Unconfirmed, 0, bridge.ErrCannotCheck},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			trust := sandbox.Trust{Issuer: issuer, ClientID: client, Keys: ours.JWKS()}
+			trust := sandbox.Trust{Issuer: issuer, ClientID: client, Keys: keysOf(ours)}
 			app := startParty(t, trust)
 			c := config(app)
 			if test.change != nil {
@@ -189,7 +189,7 @@ func TestWhatAnAnswerIsWorth(t *testing.T) {
 }
 
 func TestNothingIsKnown(t *testing.T) {
-	app := startParty(t, sandbox.Trust{Issuer: issuer, ClientID: client, Keys: authority(t).JWKS()})
+	app := startParty(t, sandbox.Trust{Issuer: issuer, ClientID: client, Keys: keysOf(authority(t))})
 	who := amina(app, 0)
 	c := config(app)
 	if _, _, err := revoke(t, open(t, c, authority(t)), who); !bridge.IsImpossible(err) {

@@ -66,9 +66,9 @@ func sent(t *testing.T, a *Authority, change func(*Config), who bridge.Identifie
 // Another's library judges our tokens: go-oidc, which refuses one without jti or
 // exp, or with a nonce.
 func TestTokensAreGenuine(t *testing.T) {
-	for name, make := range map[string]func(*testing.T) *Authority{"RSA": authority,
-		"P-256": func(t *testing.T) *Authority { return withKeys(t, keyFile(t, elliptic.P256())) },
-		"P-384": func(t *testing.T) *Authority { return withKeys(t, keyFile(t, elliptic.P384())) }} {
+	for name, make := range map[string]func(*testing.T) *Authority{"RSA": made,
+		"P-256": func(t *testing.T) *Authority { return withKeys(t, newKey(t, elliptic.P256())) },
+		"P-384": func(t *testing.T) *Authority { return withKeys(t, newKey(t, elliptic.P384())) }} {
 		t.Run(name, func(t *testing.T) {
 			a := make(t)
 			algorithms := []string{"RS256", "ES256", "ES384"}
@@ -119,7 +119,7 @@ func TestTokensAreGenuine(t *testing.T) {
 
 // What a token must not be: an ID token, or something whose header leads elsewhere.
 func TestTokenHasNothingElse(t *testing.T) {
-	a := authority(t)
+	a := made(t)
 	token := sent(t, a, func(c *Config) { c.Role, c.Issuer = delegate, provider }, bridge.Identifiers{Sessions: sessions(1)})[0]
 	h := headerOf(t, token)
 	if want := map[string]any{"alg": "RS256", "typ": "logout+jwt", "kid": (*a.keys.Load())[0].KeyID}; !reflect.DeepEqual(h, want) {
@@ -163,8 +163,8 @@ func TestNoTokenIsSentTwice(t *testing.T) {
 	}
 }
 
-// keyFile makes a key and its certificate, as an administrator would.
-func keyFile(t *testing.T, curve elliptic.Curve) (path string) {
+// newKey makes a key and its certificate, as an administrator would.
+func newKey(t *testing.T, curve elliptic.Curve) (path string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(curve, rand.Reader)
 	if err != nil {
@@ -188,11 +188,21 @@ func keyFile(t *testing.T, curve elliptic.Curve) (path string) {
 	return path
 }
 
+// made makes an authority with the key that exeunt makes for itself.
+func made(t *testing.T) *Authority {
+	t.Helper()
+	a := NewAuthority(Options{BaseURL: issuer + "/", Now: time.Now})
+	if err := a.Load(t.TempDir(), true); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
 // withKeys makes an authority whose first key signs.
 func withKeys(t *testing.T, paths ...string) *Authority {
 	t.Helper()
 	a := NewAuthority(Options{Issuer: issuer, Keys: paths})
-	if err := a.Load(false); err != nil {
+	if err := a.Load("", false); err != nil {
 		t.Fatal(err)
 	}
 	return a
@@ -207,7 +217,7 @@ func TestRotation(t *testing.T) {
 		_, err := v.VerifyLogout(t.Context(), token)
 		return err == nil
 	}
-	first, second := keyFile(t, elliptic.P256()), keyFile(t, elliptic.P384())
+	first, second := newKey(t, elliptic.P256()), newKey(t, elliptic.P384())
 	before, announced, turned, after := withKeys(t, first), withKeys(t, first, second), withKeys(t, second, first), withKeys(t, second)
 	old, next := sent(t, before, nil, who)[0], sent(t, turned, nil, who)[0]
 	if headerOf(t, old)["alg"] != "ES256" || headerOf(t, next)["alg"] != "ES384" {
@@ -231,7 +241,7 @@ func TestRotation(t *testing.T) {
 }
 
 func TestJWKS(t *testing.T) {
-	a := withKeys(t, keyFile(t, elliptic.P256()), keyFile(t, elliptic.P384()))
+	a := withKeys(t, newKey(t, elliptic.P256()), newKey(t, elliptic.P384()))
 	var set struct{ Keys []map[string]string }
 	if err := json.Unmarshal(a.JWKS(), &set); err != nil || len(set.Keys) != 2 {
 		t.Fatalf("%v, %s", err, a.JWKS())
@@ -249,31 +259,31 @@ func TestJWKS(t *testing.T) {
 		t.Errorf("before the keys are read: %s", got)
 	}
 	for _, secret := range []string{`"d"`, `"p"`, `"q"`, `"dp"`} {
-		if strings.Contains(string(authority(t).JWKS()), secret) {
+		if strings.Contains(string(made(t).JWKS()), secret) {
 			t.Errorf("%s of an RSA key is published", secret)
 		}
 	}
 }
 
 func TestLoad(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "oidc.pem")
-	o := Options{BaseURL: issuer, KeyFile: path, Now: time.Now}
-	if err := NewAuthority(o).Load(false); err == nil {
+	data := t.TempDir()
+	path, o := filepath.Join(data, "oidc.pem"), Options{BaseURL: issuer, Now: time.Now}
+	if err := NewAuthority(o).Load(data, false); err == nil {
 		t.Error("a key was made, or none was needed")
 	}
 	first, again := NewAuthority(o), NewAuthority(o)
-	if err := first.Load(true); err != nil {
+	if err := first.Load(data, true); err != nil {
 		t.Fatal(err)
 	}
-	if err := again.Load(false); err != nil || string(first.JWKS()) != string(again.JWKS()) {
+	if err := again.Load(data, false); err != nil || string(first.JWKS()) != string(again.JWKS()) {
 		t.Errorf("another key after a restart: %v", err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info, err)
 	}
-	p256 := keyFile(t, elliptic.P256())
-	for _, keys := range [][]string{{path + ".none"}, {keyFile(t, elliptic.P521())}, {p256, p256}} {
-		if err := NewAuthority(Options{Issuer: issuer, Keys: keys}).Load(true); err == nil || !strings.Contains(err.Error(), keys[0]) {
+	p256 := newKey(t, elliptic.P256())
+	for _, keys := range [][]string{{path + ".none"}, {newKey(t, elliptic.P521())}, {p256, p256}} {
+		if err := NewAuthority(Options{Issuer: issuer, Keys: keys}).Load(data, true); err == nil || !strings.Contains(err.Error(), keys[0]) {
 			t.Errorf("%v: %v", keys, err)
 		}
 	}
@@ -315,7 +325,9 @@ func TestConfig(t *testing.T) {
 			t.Errorf("%+v: %v, want %q", c, problems, test.field)
 		}
 	}
-	if _, err := (&Config{URI: good.URI, ClientID: client, Role: hub}).Open(NewAuthority(Options{})); !bridge.IsKind(err, bridge.KindInvalid) {
+	nameless := Config{URI: good.URI, ClientID: client, Role: hub}
+	nameless.Speak(NewAuthority(Options{}))
+	if _, err := nameless.Open(); !bridge.IsKind(err, bridge.KindInvalid) {
 		t.Errorf("a hub without a name: %v", err)
 	}
 }

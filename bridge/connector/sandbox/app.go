@@ -11,6 +11,8 @@
 //	scimuser.go  its users and its PATCH
 //	saas.go      SaaS: an app with a REST interface, sessions and API keys
 //	hook.go      Hook: a receiver of signed webhooks
+//	party.go     Party: an app that people are signed in to by OpenID Connect
+//	tokens.go    Issuer: an authorization server of OAuth
 //	provider.go  Provider: an app that people are signed in to by SAML
 //
 // An app's state is one value (a world) that can be copied. So a lie is a

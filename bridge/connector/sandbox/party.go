@@ -24,17 +24,13 @@ type Party struct{ *App }
 // Trust is whom a party believes, and how it keeps sessions.
 type Trust struct {
 	Issuer, ClientID string
-	Keys             []byte // JWK set
+	Keys             func() ([]byte, error) // the issuer's JWK set, as it is now
 	BySubject        bool
 }
 
 // StartParty starts one. Users of the options are not used: see [Party.SignIn].
 func StartParty(o Options, t Trust) (*Party, error) {
-	w := &rooms{trust: t, sessions: map[string]room{}, seen: map[string]bool{}}
-	if err := json.Unmarshal(t.Keys, &w.keys); err != nil {
-		return nil, err
-	}
-	app, err := start(o, w)
+	app, err := start(o, &rooms{trust: t, sessions: map[string]room{}, seen: map[string]bool{}})
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +67,6 @@ type room struct{ sid, subject string }
 
 type rooms struct {
 	trust    Trust
-	keys     jose.JSONWebKeySet
 	sessions map[string]room // by cookie
 	seen     map[string]bool // jti
 	done     []Change
@@ -161,7 +156,12 @@ func (p *rooms) verified(token string) (payload []byte, ok bool) {
 	if err != nil || strings.ContainsAny(token, "+/=") || signed.Signatures[0].Header.ExtraHeaders["typ"] != "logout+jwt" {
 		return nil, false
 	}
-	keys := p.keys.Key(signed.Signatures[0].Header.KeyID)
+	text, err := p.trust.Keys()
+	var set jose.JSONWebKeySet
+	if err != nil || json.Unmarshal(text, &set) != nil {
+		return nil, false
+	}
+	keys := set.Key(signed.Signatures[0].Header.KeyID)
 	if len(keys) != 1 || keys[0].Algorithm != signed.Signatures[0].Header.Algorithm {
 		return nil, false
 	}

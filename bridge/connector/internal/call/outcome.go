@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -67,6 +68,29 @@ func outcome(name string, status int, h http.Header, now time.Time, resets []Res
 	}
 }
 
+// Worse is which of two outcomes stands for both, where several calls carry out
+// one order: as long as one of them may still succeed, all are made again; then
+// what somebody must look at counts, and then what the app does not offer.
+func Worse(a, b error) error {
+	rank := func(err error) int {
+		switch {
+		case err == nil:
+			return 0
+		case bridge.IsImpossible(err):
+			return 1
+		case bridge.IsPermanent(err):
+			return 2
+		}
+		return 3
+	}
+	first, _ := bridge.WaitOf(a)
+	second, _ := bridge.WaitOf(b)
+	if rank(b) > rank(a) || rank(a) == rank(b) && second > first {
+		return b
+	}
+	return a
+}
+
 // exhausted reports whether an app says in its own header that a limit is reached.
 func exhausted(h http.Header, resets []Reset) bool {
 	for _, r := range resets {
@@ -122,6 +146,20 @@ func (r *Response) Receipt(note string) bridge.Receipt {
 		summary += ", " + note
 	}
 	return bridge.Receipt{Summary: summary, Status: r.Status, Ref: r.ref(), At: r.At.UTC(), Took: r.Took}
+}
+
+// Together is one receipt for several answers to one order, of which there is at
+// least one: the time of all of them, and status and reference of the last.
+func Together(answers []*Response, note string) bridge.Receipt {
+	last := slices.MaxFunc(answers, func(a, b *Response) int { return a.At.Add(a.Took).Compare(b.At.Add(b.Took)) })
+	r := last.Receipt(note)
+	for _, a := range answers {
+		if begun := a.At.UTC(); begun.Before(r.At) {
+			r.At = begun
+		}
+	}
+	r.Took = last.At.Add(last.Took).Sub(r.At)
+	return r
 }
 
 // ref is the app's own name for the exchange, if it gave one that cannot hold

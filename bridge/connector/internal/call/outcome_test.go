@@ -1,6 +1,7 @@
 package call
 
 import (
+	"errors"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -250,6 +251,19 @@ func TestReceiptRef(t *testing.T) {
 		r := Response{Name: "GET /x", Status: 200, Header: http.Header{"X-Request-Id": {ref}}}
 		if got := r.Receipt("").Ref; got != want {
 			t.Errorf("%q: %q, want %q", ref, got, want)
+		}
+	}
+}
+
+func TestWorse(t *testing.T) {
+	retry, later, longer := errors.New("retry"), bridge.RetryAfter(time.Second, errors.New("later")), bridge.RetryAfter(time.Minute, errors.New("longer"))
+	stuck, impossible := bridge.Permanent(errors.New("stuck")), bridge.Impossible(errors.New("impossible"))
+	order := []error{nil, impossible, stuck, retry, later, longer} // from the best to the worst
+	for i, a := range order {
+		for j, b := range order {
+			if got, want := Worse(a, b), order[max(i, j)]; got != want {
+				t.Errorf("Worse(%v, %v) = %v, want %v", a, b, got, want)
+			}
 		}
 	}
 }

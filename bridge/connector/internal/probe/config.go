@@ -85,10 +85,10 @@ func (c *Config) Open(e call.Egress) (*Probe, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Probe{client: client, url: c.URL, refused: c.Refused}
+	p := &page{client: client, url: c.URL, refused: c.Refused}
 	p.how, p.name, _ = strings.Cut(c.Present, ":")
 	if len(p.refused) == 0 {
 		p.refused = []int{http.StatusFound, http.StatusSeeOther, http.StatusUnauthorized, http.StatusForbidden}
 	}
-	return p, nil
+	return &Probe{try: p.try, sound: p.sound}, nil
 }

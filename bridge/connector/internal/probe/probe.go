@@ -3,7 +3,7 @@
 // app's word.
 //
 //	config.go  Config: what an administrator writes; Validate, Open
-//	probe.go   Probe: Alive, Look before sessions are ended, Proof after it
+//	probe.go   Probe: Look before sessions are ended, Proof after it; By: other ways to try
 //
 // Refused is proof only of a credential that worked before: a page that lets nobody in,
 // or a cookie that was never good, proves nothing. So [Probe.Look] counts, before
@@ -27,9 +27,22 @@ import (
 	"github.com/exeunt/exeunt/bridge/connector/internal/call"
 )
 
-// Probe asks one page of one app. It is safe for concurrent use; nil is an app
-// that offers none.
+// Probe tries credentials at one app. It is safe for concurrent use; nil is an app
+// that offers no way to.
 type Probe struct {
+	try   Try
+	sound func(context.Context) error // nil: nothing to say
+}
+
+// Try presents one credential, and reports whether it is let in; answer is what
+// showed that. An error says that it showed neither.
+type Try func(ctx context.Context, credential bridge.Secret) (alive bool, answer *call.Response, err error)
+
+// By returns a probe that tries credentials in a way of its own, and not at a page.
+func By(try Try) *Probe { return &Probe{try: try} }
+
+// page is a page of an app that only a session is let into.
+type page struct {
 	client  *call.Client
 	url     string
 	how     string // in what the credential is presented: cookie, bearer or header
@@ -49,8 +62,8 @@ var (
 	errOpen    = errors.New("the probe lets in whoever presents nothing; name a page that needs a session")
 )
 
-// Alive reports whether a credential is let in: 2xx is alive, a status that the
-// configuration calls a refusal is dead, and anything else is an error. A
+// Alive reports whether a credential is let in. At a page, 2xx is alive, a status
+// that the configuration calls a refusal is dead, and anything else is an error. A
 // credential that could reach beyond its place in the request is not sent, and
 // the error is Permanent.
 func (p *Probe) Alive(ctx context.Context, credential bridge.Secret) (bool, error) {
@@ -58,14 +71,14 @@ func (p *Probe) Alive(ctx context.Context, credential bridge.Secret) (bool, erro
 	return alive, err
 }
 
-func (p *Probe) try(ctx context.Context, credential bridge.Secret) (bool, *call.Response, error) {
+func (p *page) try(ctx context.Context, credential bridge.Secret) (bool, *call.Response, error) {
 	if !p.fits(string(credential)) {
 		return false, nil, bridge.Permanent(errPresent)
 	}
 	return p.ask(ctx, p.present(string(credential)))
 }
 
-func (p *Probe) ask(ctx context.Context, h http.Header) (bool, *call.Response, error) {
+func (p *page) ask(ctx context.Context, h http.Header) (bool, *call.Response, error) {
 	h.Set("Accept", "text/html, */*;q=0.8") // some relying parties answer browsers with a redirect, and others with 401
 	answer, err := p.client.Send(ctx, call.Request{Name: name, Method: http.MethodGet, URL: p.url, Header: h, StatusOnly: true})
 	switch {
@@ -85,13 +98,13 @@ func (p *Probe) ask(ctx context.Context, h http.Header) (bool, *call.Response, e
 // fits reports whether a credential stays in its place: a cookie's value ends
 // before a semicolon (RFC 6265, section 4.1.1), a bearer token has no spaces (RFC
 // 6750, section 2.1), and nothing holds what could end a line.
-func (p *Probe) fits(credential string) bool {
+func (p *page) fits(credential string) bool {
 	return credential != "" && !strings.ContainsFunc(credential, func(r rune) bool {
 		return r < ' ' || r > '~' || p.how == asCookie && r == ';' || p.how == asBearer && r == ' '
 	})
 }
 
-func (p *Probe) present(credential string) http.Header {
+func (p *page) present(credential string) http.Header {
 	switch p.how {
 	case asCookie:
 		return http.Header{"Cookie": {p.name + "=" + credential}}
@@ -99,6 +112,15 @@ func (p *Probe) present(credential string) http.Header {
 		return http.Header{"Authorization": {"Bearer " + credential}}
 	}
 	return http.Header{http.CanonicalHeaderKey(p.name): {credential}}
+}
+
+// sound asks without a credential: whoever presents nothing must be refused.
+func (p *page) sound(ctx context.Context) error {
+	alive, _, err := p.ask(ctx, http.Header{})
+	if alive {
+		return bridge.Permanent(errOpen)
+	}
+	return err
 }
 
 // Look counts how many of the sessions' credentials are let in now. It has no
@@ -162,16 +184,12 @@ func cannot(why string) (bridge.Receipt, error) {
 	return bridge.Receipt{Summary: why, At: time.Now().UTC()}, bridge.ErrCannotCheck
 }
 
-// Sound says whether the probe can tell anything: whoever presents nothing must be refused.
+// Sound says whether the probe can tell anything at all.
 func (p *Probe) Sound(ctx context.Context) error {
-	if p == nil {
+	if p == nil || p.sound == nil {
 		return nil
 	}
-	alive, _, err := p.ask(ctx, http.Header{})
-	if alive {
-		return bridge.Permanent(errOpen)
-	}
-	return err
+	return p.sound(ctx)
 }
 
 // tried is what came of one credential.

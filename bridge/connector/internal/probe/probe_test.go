@@ -16,8 +16,8 @@ import (
 
 var loopback = call.Egress{AllowNetworks: []string{"127.0.0.0/8"}}
 
-// page answers as the credential says: its status, or a fault.
-type page struct {
+// website answers as the credential says: its status, or a fault.
+type website struct {
 	sync.Mutex
 	read   func(*http.Request) string
 	answer map[string]string // credential -> status or fault; "" is nobody's
@@ -25,9 +25,9 @@ type page struct {
 	url    string
 }
 
-func serve(t *testing.T, read func(*http.Request) string, answer map[string]string) *page {
+func serve(t *testing.T, read func(*http.Request) string, answer map[string]string) *website {
 	t.Helper()
-	p := &page{read: read, answer: answer}
+	p := &website{read: read, answer: answer}
 	release := make(chan struct{})
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.Lock()
@@ -62,13 +62,13 @@ func serve(t *testing.T, read func(*http.Request) string, answer map[string]stri
 	return p
 }
 
-func (p *page) set(credential, what string) {
+func (p *website) set(credential, what string) {
 	p.Lock()
 	defer p.Unlock()
 	p.answer[credential] = what
 }
 
-func (p *page) count() int {
+func (p *website) count() int {
 	p.Lock()
 	defer p.Unlock()
 	return p.asked

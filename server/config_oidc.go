@@ -1,0 +1,54 @@
+package server
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/exeunt/exeunt/bridge/connector/oidc"
+)
+
+// OIDCConfig is who exeunt is in OpenID Connect. Apps that it signs people out of are
+// among the apps.
+type OIDCConfig struct {
+	Issuer string   `yaml:"issuer" jsonschema:"format=uri" jsonschema_description:"Who exeunt is towards apps whose provider it is (role hub); default: public_url"`
+	Keys   []string `yaml:"keys" jsonschema_description:"PEM files with a private key and its certificate: the first signs, all are at /oidc/jwks. Without them, one is made in the data directory"`
+
+	authority *oidc.Authority // made with the configuration; nil: nothing is said in OpenID Connect
+}
+
+// LoadOIDC reads the keys that logout tokens are signed with, or makes one if there is
+// none and create says so. Where nothing is said in OpenID Connect, there are none.
+func (c Config) LoadOIDC(create bool) error {
+	if c.OIDC.authority == nil {
+		return nil
+	}
+	return c.OIDC.authority.Load(c.Data, create)
+}
+
+// checkOIDC notes what is wrong with who we are in OpenID Connect, and makes that
+// known to the apps.
+func (d *decoder) checkOIDC(c *Config) {
+	spoken := c.OIDC.Issuer != "" || len(c.OIDC.Keys) > 0
+	for _, app := range c.Apps {
+		spoken = spoken || app.Connector == "oidc"
+	}
+	if !spoken {
+		return
+	}
+	if c.OIDC.Issuer != "" {
+		if e := oidc.CheckIssuer("oidc.issuer", c.OIDC.Issuer); e != nil {
+			d.add(e.Field, "%s", e.Message)
+		}
+	}
+	var keys []string
+	for i, key := range c.OIDC.Keys {
+		keys = append(keys, beside(d.file, key))
+		if at := fmt.Sprintf("oidc.keys[%d]", i); !d.failed(at) {
+			if err := oidc.CheckKey(keys[i]); err != nil {
+				d.add(at, "cannot be used: %s", err)
+			}
+		}
+	}
+	c.OIDC.authority = oidc.NewAuthority(oidc.Options{Issuer: c.OIDC.Issuer, BaseURL: c.PublicURL, Keys: keys, Now: time.Now})
+	d.self.OIDC = c.OIDC.authority
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/exeunt/exeunt/bridge/connector/sandbox"
+)
+
+// Somebody who is signed in to three apps leaves: each session and token that is
+// known of ends, what was tried is proven, and what only the app says is shown as that.
+func TestSignedOut(t *testing.T) {
+	const issuer = "https://exeunt.example.com"
+	var p *product
+	keys := func() ([]byte, error) {
+		status, body, err := call(http.MethodGet, p.url+"/oidc/jwks", "", "")
+		if err == nil && status != http.StatusOK {
+			err = fmt.Errorf("the keys are answered with %d", status)
+		}
+		return body, err
+	}
+	party := func(client string) *sandbox.Party {
+		app, err := sandbox.StartParty(sandbox.Options{}, sandbox.Trust{Issuer: issuer, ClientID: client, Keys: keys})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { app.Close() })
+		return app
+	}
+	wiki, desk := party("wiki"), party("desk")
+	mail, err := sandbox.StartIssuer(sandbox.Options{}, sandbox.Tokens{Client: "mail"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { mail.Close() })
+	limits := "\n    limits: {rate: 200, retry_min: 20ms, retry_max: 100ms, breaker_wait: 100ms, deadline: 1m}\n"
+	p = newProduct(t, `public_url: `+issuer+`
+sources: {hr: {token: file:hr-token}}
+feeds: {idp: {token: file:feed-token, source: hr, apps: [wiki, desk, mail]}}
+apps:
+  wiki:
+    connector: oidc
+    with: {backchannel_logout_uri: "`+wiki.LogoutURL()+`", client_id: wiki, role: hub, complete: true, allow_networks: [127.0.0.1/32],
+      probe: {url: "`+wiki.PageURL()+`", present: "cookie:session", refused: [302]}}`+limits+`
+  desk:
+    connector: oidc
+    with: {backchannel_logout_uri: "`+desk.LogoutURL()+`", client_id: desk, role: hub, subject: userName, allow_networks: [127.0.0.1/32]}`+limits+`
+  mail:
+    connector: oauth
+    with: {revocation_endpoint: "`+mail.RevokeURL()+`", introspection_endpoint: "`+mail.IntrospectURL()+`", client_id: mail,
+      client_secret: file:mail-secret, allow_networks: [127.0.0.1/32]}`+limits, map[string]string{
+		"feed-token": feedToken, "mail-secret": mail.Admin()})
+	p.start()
+	if info, err := os.Stat(filepath.Join(p.dir, "data", "oidc.pem")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the key that was made: %v, %v", info, err)
+	}
+	if checked := p.run("app", "check"); strings.Count(checked, "revoke") != 3 {
+		t.Errorf("apps are not in order:\n%s", checked)
+	}
+
+	leave := func(name string) {
+		id := p.hire(`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"` + name + `","active":true}`)
+		var told []string
+		for range 3 {
+			cookie, sid := wiki.SignIn(name)
+			told = append(told, fmt.Sprintf(`{"app":"wiki","person":{"id":%q},"oidc":{"sub":%q,"sid":%q},"credential":%q}`, id, name, sid, cookie))
+		}
+		desk.SignIn(name)
+		access, refresh := mail.Grant(name)
+		told = append(told, fmt.Sprintf(`{"app":"mail","person":{"id":%q},"oauth":{"accessToken":%q,"refreshToken":%q}}`, id, access, refresh))
+		if status, body, err := call(http.MethodPost, p.url+"/v1/sessions", feedToken, `{"sessions":[`+strings.Join(told, ",")+`]}`); err != nil || status != http.StatusOK {
+			t.Fatalf("the feed: %d %s %v", status, body, err)
+		}
+		status, body, err := call(http.MethodPatch, p.url+"/scim/v2/Users/"+id, hrToken,
+			`{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[{"op":"replace","path":"active","value":false}]}`)
+		if err != nil || status/100 != 2 {
+			t.Fatalf("%d %s %v", status, body, err)
+		}
+	}
+	check := func(name string) {
+		t.Helper()
+		for _, c := range p.settled(30 * time.Second) {
+			got := map[string]string{}
+			for _, a := range c.Actions {
+				got[a.App] = string(a.State)
+			}
+			if want := map[string]string{"wiki": "verified", "mail": "verified", "desk": "unverified"}; fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("%s: %v, want %v", name, got, want)
+			}
+		}
+		if wiki.SignedIn(name) != 0 || mail.Active(name) != 0 {
+			t.Errorf("%s: %d sessions and %d tokens live on", name, wiki.SignedIn(name), mail.Active(name))
+		}
+		if desk.SignedIn(name) != 1 {
+			t.Errorf("%s: the app that keeps sessions by sid ended one that nobody named", name)
+		}
+	}
+	leave("ada@example.com")
+	check("ada@example.com")
+
+	// It happened, but the answer was lost; and it failed.
+	for _, kind := range []sandbox.Kind{sandbox.Lost, sandbox.Drop} {
+		for _, app := range []*sandbox.App{wiki.App, mail.App} {
+			app.Faults.Set(sandbox.Fault{Kind: kind, Method: sandbox.Writes, Path: "/[lr]*", Times: 2})
+		}
+		name := string(kind) + "@example.com"
+		leave(name)
+		check(name)
+	}
+
+	// Another key signs, while both are published: what is told while it changes is heard.
+	before, _ := keys()
+	p.write("next.pem", newPair(t))
+	text, err := os.ReadFile(filepath.Join(p.dir, "exeunt.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.write("exeunt.yaml", string(text)+"oidc: {keys: [next.pem, data/oidc.pem]}\n")
+	p.cmd.Process.Signal(syscall.SIGHUP)
+	within(t, 10*time.Second, func() error {
+		after, err := keys()
+		var set struct{ Keys []struct{ KID, Alg string } }
+		if json.Unmarshal(after, &set); err != nil || len(set.Keys) != 2 || set.Keys[0].Alg != "ES256" || !strings.Contains(string(before), set.Keys[1].KID) {
+			return errors.Join(err, fmt.Errorf("the keys are %s", after))
+		}
+		return nil
+	})
+	leave("hedy@example.com")
+	check("hedy@example.com")
+
+	// What the log and its lines say of it names nobody, and holds no secret.
+	said, err := os.ReadFile(filepath.Join(p.dir, "exeunt.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	said = append(said, p.run("log", "tail", "-n", "1000")...)
+	for _, secret := range []string{"@example.com", mail.Admin(), feedToken, "eyJ"} {
+		if strings.Contains(string(said), secret) {
+			t.Errorf("%q is said", secret)
+		}
+	}
+}
+
+const feedToken = "feed-token-0123456789abcdef0123456789"
+
+// newPair is a key with its certificate, as an administrator makes it.
+func newPair(t *testing.T) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})) +
+		string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}))
+}
