@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -25,9 +26,9 @@ import (
 // known of ends, what was tried is proven, and what only the app says is shown as that.
 func TestSignedOut(t *testing.T) {
 	const issuer = "https://exeunt.example.com"
-	var p *product
+	var home atomic.Value // where exeunt is, once it is there: apps fetch its keys
 	keys := func() ([]byte, error) {
-		status, body, err := call(http.MethodGet, p.url+"/oidc/jwks", "", "")
+		status, body, err := call(http.MethodGet, home.Load().(string)+"/oidc/jwks", "", "")
 		if err == nil && status != http.StatusOK {
 			err = fmt.Errorf("the keys are answered with %d", status)
 		}
@@ -48,7 +49,7 @@ func TestSignedOut(t *testing.T) {
 	}
 	t.Cleanup(func() { mail.Close() })
 	limits := "\n    limits: {rate: 200, retry_min: 20ms, retry_max: 100ms, breaker_wait: 100ms, deadline: 1m}\n"
-	p = newProduct(t, `public_url: `+issuer+`
+	p := newProduct(t, `public_url: `+issuer+`
 sources: {hr: {token: file:hr-token}}
 feeds: {idp: {token: file:feed-token, source: hr, apps: [wiki, desk, mail]}}
 apps:
@@ -65,6 +66,7 @@ apps:
       client_secret: file:mail-secret, allow_networks: [127.0.0.1/32]}`+limits, map[string]string{
 		"feed-token": feedToken, "mail-secret": mail.Admin()})
 	p.start()
+	home.Store(p.url)
 	if info, err := os.Stat(filepath.Join(p.dir, "data", "oidc.pem")); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the key that was made: %v, %v", info, err)
 	}

@@ -385,7 +385,7 @@ func stats(t *testing.T, s *store.Store) {
 	if diff := cmp.Diff(store.Stats{
 		Cases:   map[bridge.CaseState]int{bridge.CaseOpen: 1},
 		Actions: map[string]map[bridge.ActionState]int{"a": {bridge.ActionWaiting: 2}, "b": {bridge.ActionVerified: 1}},
-		Oldest:  map[string]time.Time{"a": start}, Erasures: map[store.Lateness]int{}, Size: 1,
+		Oldest:  map[string]time.Time{"a": start}, Erasures: map[store.Lateness]int{}, Sessions: map[string]int{}, Size: 1,
 	}, got); diff != "" {
 		t.Error(diff)
 	}

@@ -198,6 +198,13 @@ func serve(t *testing.T, answer func(w http.ResponseWriter, path string, form ur
 	return s, Config{Revocation: server.URL + "/revoke", ClientID: client, ClientSecret: secret, Egress: loopback}
 }
 
+// forms are those it was asked with so far.
+func (s *strict) forms() []url.Values {
+	s.Lock()
+	defer s.Unlock()
+	return slices.Clone(s.asked)
+}
+
 var pair = []bridge.Session{{Access: "access-1", Refresh: "refresh-1"}, {Access: "access-2", Refresh: "refresh-1"}}
 
 func TestRefreshTokensGoFirst(t *testing.T) {
@@ -208,7 +215,7 @@ func TestRefreshTokensGoFirst(t *testing.T) {
 		t.Errorf("%v, %v", done, err)
 	}
 	var kinds []string
-	for _, form := range s.asked {
+	for _, form := range s.forms() {
 		kinds = append(kinds, form.Get("token_type_hint"))
 		if form.Get("client_id") != client || form.Has("client_secret") {
 			t.Errorf("%v", form)
@@ -265,8 +272,8 @@ func TestAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, c := serve(t, test.answer)
 			done, _, err := revoke(t, open(t, c), bridge.Identifiers{Sessions: pair})
-			if got := word(done, err); got != test.want || len(s.asked) != 3 {
-				t.Errorf("%s (%v, %v) after %d requests, want %s", got, done, err, len(s.asked), test.want)
+			if got, n := word(done, err), len(s.forms()); got != test.want || n != 3 {
+				t.Errorf("%s (%v, %v) after %d requests, want %s", got, done, err, n, test.want)
 			}
 			for _, hidden := range []string{"access-1", "refresh-1", secret, client} {
 				if err != nil && strings.Contains(err.Error(), hidden) || strings.Contains(done.Summary, hidden) {

@@ -183,7 +183,7 @@ func TestAnswersOutOfOrder(t *testing.T) {
 		"502":             {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502); io.WriteString(w, page) }, "retry"},
 		"503":             {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503); io.WriteString(w, page) }, "retry"},
 		"504":             {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(504) }, "retry"},
-		"a redirect":      {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 302) }, "final"},
+		"a redirect":      {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, "final"},
 		"200 with a page": {func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, page) }, "retry"},
 		"nothing":         {func(http.ResponseWriter, *http.Request) {}, "retry"},
 		"endless": {func(w http.ResponseWriter, _ *http.Request) {
