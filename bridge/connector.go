@@ -43,10 +43,10 @@ var (
 
 // Account is a person as one app knows them.
 type Account struct {
-	ID    string `json:"id"`              // the app's own id
-	Login string `json:"login,omitempty"` // what the person signs in with there
-	Match string `json:"match,omitempty"` // by what it was found: "userName", "email" …
-	Live  int    `json:"live,omitempty"`  // how many of the person's credentials were let in when it was found
+	ID    string   `json:"id"`              // the app's own id
+	Login string   `json:"login,omitempty"` // what the person signs in with there
+	Match string   `json:"match,omitempty"` // by what it was found: "userName", "email" …
+	Live  []string `json:"live,omitempty"`  // which of the person's credentials were let in when it was found, by a hash of each
 
 	// Case is the case that it was last found for; connectors leave it alone.
 	Case string `json:"-"`

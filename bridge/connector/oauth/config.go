@@ -128,6 +128,6 @@ func (c *Config) Open() (bridge.Connector, error) {
 		}
 	}
 	s.introspection = &endpoint{"POST introspection", c.Introspection, asking}
-	s.probe = probe.By(s.active)
+	s.probe = probe.By(held, s.active)
 	return s, nil
 }

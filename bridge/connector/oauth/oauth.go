@@ -67,18 +67,17 @@ func tokens(sessions []bridge.Session, kind string) (list []token) {
 	return list
 }
 
-// tries is what to try: by introspection every token, at a page what is presented
-// there.
-func (s *issuer) tries(sessions []bridge.Session) (list []bridge.Session) {
-	if s.introspection == nil {
-		for _, held := range sessions {
-			held.Credential = cmp.Or(held.Credential, held.Access)
-			list = append(list, held)
-		}
-		return list
-	}
-	for _, t := range slices.Concat(tokens(sessions, refresh), tokens(sessions, access)) {
-		list = append(list, bridge.Session{Credential: t.value})
+// held are the tokens of a session that introspection is asked about. Those of one
+// session go together: a server that knows one as ours and active, speaks of the other
+// one as well.
+func held(s bridge.Session) []bridge.Secret { return []bridge.Secret{s.Refresh, s.Access} }
+
+// tries is what to try: at a page, the access token of a session where nothing else
+// is said to be presented.
+func (s *issuer) tries(sessions []bridge.Session) []bridge.Session {
+	list := slices.Clone(sessions)
+	for i := range list {
+		list[i].Credential = cmp.Or(list[i].Credential, list[i].Access)
 	}
 	return list
 }

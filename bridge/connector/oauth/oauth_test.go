@@ -128,6 +128,15 @@ func TestWhatIsProven(t *testing.T) {
 		{"tokens of another server", sandbox.Tokens{}, nil, func(who *bridge.Identifiers) {
 			who.Sessions = []bridge.Session{{Access: "a", Refresh: "b"}}
 		}, bridge.Confirmed, bridge.ErrCannotCheck},
+		{"one is another server's", sandbox.Tokens{}, nil, func(who *bridge.Identifiers) {
+			who.Sessions = append(who.Sessions, bridge.Session{Access: "a", Refresh: "b"})
+		}, bridge.Confirmed, bridge.ErrCannotCheck},
+		{"an access token has expired", sandbox.Tokens{}, nil, func(who *bridge.Identifiers) {
+			who.Sessions[0].Access = "expired"
+		}, bridge.Confirmed, nil},
+		{"of one the tokens are not known", sandbox.Tokens{}, nil, func(who *bridge.Identifiers) {
+			who.Sessions = append(who.Sessions, bridge.Session{Subject: "amina"})
+		}, bridge.Confirmed, bridge.ErrCannotCheck},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			app := startIssuer(t, test.how)
@@ -326,7 +335,7 @@ func TestIntrospection(t *testing.T) {
 		s := open(t, c)
 		who := bridge.Identifiers{Person: "p", Sessions: pair}
 		account, err := s.Find(t.Context(), who)
-		if err != nil || account.Live != 3 {
+		if err != nil || len(account.Live) != 3 {
 			t.Fatalf("%+v, %v", account, err)
 		}
 		mu.Lock()

@@ -92,7 +92,7 @@ func TestWhatAppsSay(t *testing.T) {
 			c.Once = test.once
 			app := s.open(t, c)
 			account, err := app.Find(t.Context(), who)
-			if err != nil || account.Live != test.sessions || account.Match != "session" {
+			if err != nil || len(account.Live) != test.sessions || account.Match != "session" {
 				t.Fatalf("%+v, %v", account, err)
 			}
 			o := revoke(who, account)
@@ -238,7 +238,7 @@ func TestEveryName(t *testing.T) {
 	who.Sessions = append(who.Sessions, s.signIn(1, grace).Sessions...)
 	app := s.open(t, s.config)
 	account, err := app.Find(t.Context(), who)
-	if err != nil || account.Live != 3 {
+	if err != nil || len(account.Live) != 3 {
 		t.Fatalf("%+v, %v", account, err)
 	}
 	o := revoke(who, account)
