@@ -40,14 +40,15 @@ func (s *issuer) Capabilities() bridge.Capabilities {
 // Find says whether tokens of the person are known, and how many are alive.
 func (s *issuer) Find(ctx context.Context, who bridge.Identifiers) (bridge.Account, error) {
 	if len(tokens(who.Sessions, refresh))+len(tokens(who.Sessions, access)) == 0 {
-		return bridge.Account{}, s.unknown()
+		return bridge.Account{}, s.unknown(who)
 	}
 	return bridge.Account{ID: who.Person, Match: "id", Live: s.probe.Look(ctx, s.tries(who.Sessions))}, nil
 }
 
-// unknown is the outcome if no token of a person is known.
-func (s *issuer) unknown() error {
-	if s.complete {
+// unknown is the outcome if no token of a person is known. A session of which the
+// tokens were not told has some all the same.
+func (s *issuer) unknown(who bridge.Identifiers) error {
+	if s.complete && len(who.Sessions) == 0 {
 		return bridge.ErrNoAccount
 	}
 	return bridge.Impossible(errUnknown)
@@ -91,7 +92,7 @@ func (s *issuer) Do(ctx context.Context, o bridge.Order) (bridge.Receipt, error)
 	all := s.revoke(ctx, tokens(o.Who.Sessions, refresh))
 	all = append(all, s.revoke(ctx, tokens(o.Who.Sessions, access))...)
 	if len(all) == 0 {
-		return bridge.Receipt{}, s.unknown()
+		return bridge.Receipt{}, s.unknown(o.Who)
 	}
 	return judge(all)
 }

@@ -174,6 +174,10 @@ func TestNothingIsKnown(t *testing.T) {
 		t.Errorf("no token known: %v", err)
 	}
 	c.Complete = true
+	if _, _, err := revoke(t, open(t, c), who); !bridge.IsImpossible(err) {
+		t.Errorf("a session without tokens where all would be known: %v", err)
+	}
+	who.Sessions = nil
 	if _, _, err := revoke(t, open(t, c), who); !errors.Is(err, bridge.ErrNoAccount) {
 		t.Errorf("no token known where all would be: %v", err)
 	}

@@ -42,7 +42,7 @@ func (d *door) Capabilities() bridge.Capabilities {
 func (d *door) Find(ctx context.Context, who bridge.Identifiers) (bridge.Account, error) {
 	names, told := d.names(who)
 	if len(names) == 0 {
-		if d.complete {
+		if d.complete && len(who.Sessions) == 0 { // one without a NameID is one all the same
 			return bridge.Account{}, bridge.ErrNoAccount
 		}
 		return bridge.Account{}, bridge.Impossible(errUnknown)

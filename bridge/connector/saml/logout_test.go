@@ -271,6 +271,7 @@ func TestWhoIsIt(t *testing.T) {
 		{"nothing known", Config{}, nil, "impossible", ""},
 		{"nothing known, and all would be", Config{Complete: true}, nil, "absent", ""},
 		{"only of another kind", Config{}, []bridge.Session{{Subject: "ada", SID: "1"}}, "impossible", ""},
+		{"only of another kind, and all would be", Config{Complete: true}, []bridge.Session{{Subject: "ada", SID: "1"}}, "impossible", ""},
 		{"the template needs what is not known", Config{NameID: &NameIDConfig{Value: "{externalId}"}}, nil, "impossible", ""},
 	} {
 		c := s.config
