@@ -49,7 +49,7 @@ func (s *issuer) Find(ctx context.Context, who bridge.Identifiers) (bridge.Accou
 // tokens were not told has some all the same.
 func (s *issuer) unknown(who bridge.Identifiers) error {
 	if s.complete && len(who.Sessions) == 0 {
-		return bridge.ErrNoAccount
+		return bridge.ErrNoneKnown
 	}
 	return bridge.Impossible(errUnknown)
 }

@@ -178,10 +178,10 @@ func TestNothingIsKnown(t *testing.T) {
 		t.Errorf("a session without tokens where all would be known: %v", err)
 	}
 	who.Sessions = nil
-	if _, _, err := revoke(t, open(t, c), who); !errors.Is(err, bridge.ErrNoAccount) {
+	if _, _, err := revoke(t, open(t, c), who); !errors.Is(err, bridge.ErrNoneKnown) {
 		t.Errorf("no token known where all would be: %v", err)
 	}
-	if _, err := open(t, c).Do(t.Context(), bridge.Order{Effect: bridge.Revoke, Who: who}); !errors.Is(err, bridge.ErrNoAccount) {
+	if _, err := open(t, c).Do(t.Context(), bridge.Order{Effect: bridge.Revoke, Who: who}); !errors.Is(err, bridge.ErrNoneKnown) {
 		t.Errorf("expired meanwhile: %v", err)
 	}
 	if len(app.Asked()) != 0 {

@@ -70,7 +70,7 @@ func (p *party) Find(ctx context.Context, who bridge.Identifiers) (bridge.Accoun
 // person. One that is known by something else is a session all the same.
 func (p *party) unknown(who bridge.Identifiers) error {
 	if p.reach.complete && len(who.Sessions) == 0 {
-		return bridge.ErrNoAccount
+		return bridge.ErrNoneKnown
 	}
 	return bridge.Impossible(errUnknown)
 }

@@ -205,7 +205,7 @@ func TestNothingIsKnown(t *testing.T) {
 		t.Errorf("nothing known: %v", err)
 	}
 	c.Complete = true
-	if _, _, err := revoke(t, open(t, c, authority(t)), who); !errors.Is(err, bridge.ErrNoAccount) {
+	if _, _, err := revoke(t, open(t, c, authority(t)), who); !errors.Is(err, bridge.ErrNoneKnown) {
 		t.Errorf("nothing known where everything would be: %v", err)
 	}
 	who.Sessions = []bridge.Session{{Access: "token"}}
@@ -214,7 +214,7 @@ func TestNothingIsKnown(t *testing.T) {
 	}
 	who.Sessions = nil
 	// What was known when it was planned may have expired when it is done.
-	if _, err := open(t, c, authority(t)).Do(t.Context(), bridge.Order{Effect: bridge.Revoke, Who: who}); !errors.Is(err, bridge.ErrNoAccount) {
+	if _, err := open(t, c, authority(t)).Do(t.Context(), bridge.Order{Effect: bridge.Revoke, Who: who}); !errors.Is(err, bridge.ErrNoneKnown) {
 		t.Errorf("expired meanwhile: %v", err)
 	}
 	c.Complete, c.Subject = false, "acme|{externalId}"

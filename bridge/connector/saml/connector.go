@@ -43,7 +43,7 @@ func (d *door) Find(ctx context.Context, who bridge.Identifiers) (bridge.Account
 	names, told := d.names(who)
 	if len(names) == 0 {
 		if d.complete && len(who.Sessions) == 0 { // one without a NameID is one all the same
-			return bridge.Account{}, bridge.ErrNoAccount
+			return bridge.Account{}, bridge.ErrNoneKnown
 		}
 		return bridge.Account{}, bridge.Impossible(errUnknown)
 	}

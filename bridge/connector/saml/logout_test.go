@@ -33,8 +33,8 @@ func kind(err error) string {
 		return "final"
 	case bridge.IsImpossible(err):
 		return "impossible"
-	case errors.Is(err, bridge.ErrNoAccount):
-		return "absent"
+	case errors.Is(err, bridge.ErrNoneKnown):
+		return "none known"
 	case errors.Is(err, bridge.ErrStillOpen):
 		return "open"
 	case errors.Is(err, bridge.ErrCannotCheck):
@@ -269,7 +269,7 @@ func TestWhoIsIt(t *testing.T) {
 		{"by the template", Config{NameID: rule}, nil, "done", "name_id"},
 		{"told, with a template", Config{NameID: &NameIDConfig{Value: "externalId"}}, told, "done", "session"},
 		{"nothing known", Config{}, nil, "impossible", ""},
-		{"nothing known, and all would be", Config{Complete: true}, nil, "absent", ""},
+		{"nothing known, and all would be", Config{Complete: true}, nil, "none known", ""},
 		{"only of another kind", Config{}, []bridge.Session{{Subject: "ada", SID: "1"}}, "impossible", ""},
 		{"only of another kind, and all would be", Config{Complete: true}, []bridge.Session{{Subject: "ada", SID: "1"}}, "impossible", ""},
 		{"the template needs what is not known", Config{NameID: &NameIDConfig{Value: "{externalId}"}}, nil, "impossible", ""},
