@@ -121,7 +121,7 @@ func TestMetadata(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(string(fragment), "<md:KeyDescriptor"); n != 2 || strings.Count(string(fragment), "<md:SingleLogoutService") != 3 ||
+	if n := strings.Count(string(fragment), "<KeyDescriptor"); n != 2 || strings.Count(string(fragment), "<SingleLogoutService") != 3 ||
 		strings.Contains(string(fragment), "entityID") {
 		t.Errorf("%s", fragment)
 	}

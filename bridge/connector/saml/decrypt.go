@@ -22,6 +22,8 @@ var errEncrypted = errors.New("the name cannot be decrypted")
 // decryptName returns the NameID in an EncryptedID, put into its place in the tree so
 // that its namespaces are those of its surroundings. It may be called only with what
 // a partner has signed: nobody else gets to try ciphertexts of their own on us.
+// crewjam's xmlenc is not asked, because it panics at ciphertexts that are too short or
+// no whole blocks, and lets whoever encrypted choose CBC and PKCS #1 v1.5.
 func decryptName(id *etree.Element, keys []Pair, allowCBC bool) (*etree.Element, error) {
 	data, wrap, err := encryptedParts(id)
 	if err != nil {

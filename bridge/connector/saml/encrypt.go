@@ -31,6 +31,9 @@ const (
 // EncryptName replaces the NameID of a request, which must not be signed yet, by an
 // EncryptedID for a partner: AES-256-GCM where it takes that, else AES-256-CBC, which
 // every partner can read. The key goes by RSA-OAEP with its defaults, for the same reason.
+//
+// It is not made by crewjam's xmlenc, whose AES-GCM (v0.5.1) encrypts as many zeros as
+// the name is long, and panics without a nonce; its CBC alone would be a second way.
 func EncryptName(el *etree.Element, to Partner) error {
 	if to.Encrypt == nil {
 		return errors.New("the partner has no key for encrypting")
@@ -43,6 +46,7 @@ func EncryptName(el *etree.Element, to Partner) error {
 		if !is(name, nsAssertion, "NameID") {
 			continue
 		}
+		name.CreateAttr("xmlns:saml", nsAssertion) // it is to stand alone
 		plain, err := write(name)
 		if err != nil {
 			return err

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/beevik/etree"
+	crewjam "github.com/crewjam/saml"
 
 	"github.com/exeunt/exeunt/bridge"
 )
@@ -119,6 +120,9 @@ func aResponse() Response {
 	return Response{ID: NewID(), Issuer: idpID, Destination: endpoint, Issued: at, InResponseTo: "_asked",
 		Status: StatusSuccess, Second: StatusPartialLogout}
 }
+
+// instant writes a time as messages and metadata have it.
+func instant(t time.Time) string { return crewjam.RelaxedTime(t).String() }
 
 // bytesOf is a message on the wire of a binding with an enveloped signature.
 func bytesOf(t testing.TB, el *etree.Element) []byte {

@@ -17,6 +17,7 @@ const (
 	nsAsync     = "urn:oasis:names:tc:SAML:2.0:protocol:ext:async-slo"
 	nsSOAP      = "http://schemas.xmlsoap.org/soap/envelope/"
 
+	version     = "2.0"
 	tagRequest  = "LogoutRequest"
 	tagResponse = "LogoutResponse"
 
@@ -225,7 +226,7 @@ func (v *Verifier) current(h head, from Partner, b Binding) error {
 	now := v.Now()
 	answered := b == SOAP && h.el.Tag == tagResponse // in the exchange in which it was asked
 	switch {
-	case h.version != "2.0":
+	case h.version != version:
 		return refuse(BadVersion, "it is not SAML 2.0")
 	case h.issuer != from.EntityID:
 		return refuse(UnknownIssuer, "what was signed has another issuer")
