@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
+	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -180,4 +182,64 @@ func (o *organisation) surrounded(cbc bool) Circle {
 		o.Fatal(err)
 	}
 	return c
+}
+
+// TestHostIsNotBelieved: everybody may write what they like into a Host header, so
+// that it makes no destination ours.
+func TestHostIsNotBelieved(t *testing.T) {
+	wiki := newPeer(t, RoleSP, spKey(), SOAP)
+	o := founded(t, newPeer(t, RoleIdP, idpKey(), SOAP), map[string]*peer{"wiki": wiki})
+	o.person("ada@example.com")
+	o.desk.Now = func() time.Time { return at }
+	o.desk.Know(o.surrounded(false))
+	request, response := aRequest(), aResponse()
+	request.Destination, response.Destination = "https://evil.example/saml/slo", "https://evil.example/saml/slo"
+	for _, by := range []Binding{SOAP, POST, Redirect} {
+		for kind, el := range map[bool]*etree.Element{true: request.Element(), false: response.Element()} {
+			before := len(o.refusals())
+			r := attack{by: by, request: kind, wire: sent(t, by, kind, el, idpKey())}.delivered()
+			r.Host = "evil.example"
+			r.Header.Set("X-Forwarded-Host", r.Host)
+			r.Header.Set("Forwarded", "host=evil.example;proto=https")
+			w := httptest.NewRecorder()
+			o.desk.ServeHTTP(w, r)
+			if noted := o.refusals()[before:]; len(noted) != 1 || noted[0].Outcome != string(Misdirected) || !wiki.alive("ada@example.com") {
+				t.Errorf("%s by %s: noted %+v, answered %d", tagOf(kind), by.word(), noted, w.Code)
+			}
+		}
+	}
+}
+
+// TestNoOpenRedirect: a browser is sent nowhere but to where the partner's metadata
+// says, and RelayState goes with it as it came; with an answer that nobody waits for,
+// it is sent nowhere.
+func TestNoOpenRedirect(t *testing.T) {
+	o := founded(t, newPeer(t, RoleIdP, idpKey(), SOAP), nil)
+	o.desk.Now = func() time.Time { return at }
+	o.desk.Know(o.surrounded(false))
+	for _, relay := range []string{"https://evil.example/", "//evil.example", "///evil.example", `\evil.example`, `https:\\evil.example`,
+		"javascript:alert(1)", "/saml/slo?SAMLRequest=x", "x\r\nLocation: https://evil.example"} {
+		for _, by := range []Binding{POST, Redirect} {
+			for _, kind := range []bool{true, false} {
+				el := newScene(t, kind).unsigned()
+				wire := queryOf(t, el, kind, relay, idpKey())
+				if by == POST {
+					message := base64.StdEncoding.EncodeToString(bytesOf(t, signed(t, el, idpKey())))
+					wire = url.Values{paramOf(kind): {message}, "RelayState": {relay}}.Encode()
+				}
+				w := httptest.NewRecorder()
+				o.desk.ServeHTTP(w, attack{by: by, request: kind, wire: wire}.delivered())
+				to := w.Header().Get("Location")
+				there, err := url.Parse(to)
+				switch {
+				case err != nil:
+					t.Fatal(err)
+				case !kind && (w.Code != http.StatusBadRequest || to != ""):
+					t.Errorf("%q, an answer by %s: %d, to %s", relay, by.word(), w.Code, to)
+				case kind && (w.Code != http.StatusSeeOther || !strings.HasPrefix(to, "https://sp.example/slo/done?SAMLResponse=") || there.Query().Get("RelayState") != relay):
+					t.Errorf("%q by %s: %d, to %s", relay, by.word(), w.Code, to)
+				}
+			}
+		}
+	}
 }
