@@ -199,15 +199,17 @@ func encrypting(plain string) func(*etree.Element) {
 
 // TestNobodyTriesCiphertexts: before a signature is good, nothing is decrypted.
 func TestNobodyTriesCiphertexts(t *testing.T) {
-	w, tried := newWorld(), 0
-	w.Keys = func() []Pair { tried++; return []Pair{ourKey()} }
-	el := encrypted(t, true)
-	_, err := w.SOAP(t.Context(), soap(bytesOf(t, signed(t, el, newKey()))))
-	if reason(t, err) != BadSignature || tried > 0 {
-		t.Errorf("%v, tried %d times", err, tried)
-	}
-	if _, err = w.SOAP(t.Context(), soap(bytesOf(t, signed(t, el, idpKey())))); err != nil || tried != 1 {
-		t.Errorf("%v, tried %d times", err, tried)
+	for _, by := range []Binding{SOAP, POST, Redirect} {
+		w, tried := newWorld(), 0
+		w.Keys = func() []Pair { tried++; return []Pair{ourKey()} }
+		el := encrypted(t, true)
+		_, err := w.bring(by, true, sent(t, by, true, el, newKey()))
+		if reason(t, err) != BadSignature || tried > 0 {
+			t.Errorf("%s: %v, tried %d times", by, err, tried)
+		}
+		if _, err = w.bring(by, true, sent(t, by, true, el, idpKey())); err != nil || tried != 1 {
+			t.Errorf("%s: %v, tried %d times", by, err, tried)
+		}
 	}
 }
 

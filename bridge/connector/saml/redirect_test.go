@@ -112,6 +112,7 @@ func redirectAttacks(t testing.TB) (all []attack) {
 			{"SigAlg swapped", strings.Replace(plain, part(plain, "SigAlg"), "&SigAlg="+url.QueryEscape(rsaSHA256[:len(rsaSHA256)-3]+"512"), 1), BadSignature},
 			{"rsa-sha1", signedRaw(t, message, "http://www.w3.org/2000/09/xmldsig#rsa-sha1", crypto.SHA1, idpKey()), BadAlgorithm},
 			{"none", signedRaw(t, message, "none", crypto.SHA256, idpKey()), BadAlgorithm},
+			{"DSA", signedRaw(t, message, "http://www.w3.org/2009/xmldsig11#dsa-sha256", crypto.SHA256, idpKey()), BadAlgorithm},
 			{"MD5", signedRaw(t, message, "http://www.w3.org/2001/04/xmldsig-more#rsa-md5", crypto.MD5, idpKey()), BadAlgorithm},
 			{"HMAC with the certificate as its key", func() string {
 				query := message + "&SigAlg=" + url.QueryEscape("http://www.w3.org/2001/04/xmldsig-more#hmac-sha256")
