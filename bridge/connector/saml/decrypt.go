@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/beevik/etree"
+	dsig "github.com/russellhaering/goxmldsig"
 )
 
 // maxEncrypted is how long a name may be once it is encrypted, in bytes.
@@ -81,26 +82,13 @@ func encryptedParts(id *etree.Element) (data, wrap *etree.Element, err error) {
 	if data == nil {
 		return nil, nil, errEncrypted
 	}
-	if info := only(data, nsDigest, "KeyInfo"); wrap == nil && info != nil {
+	if info := only(data, dsig.Namespace, "KeyInfo"); wrap == nil && info != nil {
 		wrap = only(info, nsEncryption, "EncryptedKey")
 	}
 	if wrap == nil {
 		return nil, nil, errEncrypted
 	}
 	return data, wrap, nil
-}
-
-// only returns the one child of that name; nil if there is none, or are several.
-func only(el *etree.Element, space, tag string) (found *etree.Element) {
-	for _, child := range el.ChildElements() {
-		if is(child, space, tag) {
-			if found != nil {
-				return nil
-			}
-			found = child
-		}
-	}
-	return found
 }
 
 func methodIn(el *etree.Element) string {
@@ -137,7 +125,7 @@ func wrapping(wrap *etree.Element) (*rsa.OAEPOptions, error) {
 	for _, param := range only(wrap, nsEncryption, "EncryptionMethod").ChildElements() {
 		var known bool
 		switch algorithm := attribute(param, "Algorithm"); {
-		case is(param, nsDigest, "DigestMethod"):
+		case is(param, dsig.Namespace, "DigestMethod"):
 			options.Hash, known = oaepDigest(algorithm)
 		case is(param, nsEncryption11, "MGF") && method == oaep:
 			options.MGFHash, known = oaepMask(algorithm)

@@ -267,13 +267,3 @@ func cached(text string) time.Duration {
 	}
 	return d
 }
-
-// children are the direct children of that name, and no deeper ones.
-func children(e *etree.Element, space, tag string) (list []*etree.Element) {
-	for _, c := range e.ChildElements() {
-		if is(c, space, tag) {
-			list = append(list, c)
-		}
-	}
-	return list
-}

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	dsig "github.com/russellhaering/goxmldsig"
+
 	"github.com/exeunt/exeunt/bridge/connector/internal/call"
 	"github.com/exeunt/exeunt/bridge/connector/internal/probe"
 )
@@ -26,7 +28,7 @@ func descriptor(entity string, keys ...*x509.Certificate) []byte {
 	fmt.Fprintf(&b, `<?xml version="1.0"?>
 <!-- people write these by hand -->
 <md:EntityDescriptor xmlns:md="%s" xmlns:ds="%s" ID="_1" entityID="%s"><md:SPSSODescriptor protocolSupportEnumeration="%s">`,
-		nsMetadata, nsDigest, entity, nsProtocol)
+		nsMetadata, dsig.Namespace, entity, nsProtocol)
 	for _, c := range keys {
 		b.WriteString("<md:KeyDescriptor>" + certificateElement(c) + "</md:KeyDescriptor>")
 	}

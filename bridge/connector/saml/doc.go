@@ -21,6 +21,11 @@
 //	connector.go   Find, Check, Probe
 //	logout.go      Do: LogoutRequests by SOAP, until no session is left
 //
+//	desk.go        Desk: who answers /saml/slo and /saml/metadata
+//	inbound.go     a LogoutRequest -> a case, and what may be said of it
+//	chain.go       a browser that is led from app to app, and back
+//	refusals.go    what was refused, in the log
+//
 // # What is of crewjam/saml, and what is not
 //
 // Of github.com/crewjam/saml are the forms of what we write: messages, metadata,

@@ -18,14 +18,13 @@ import (
 const (
 	nsEncryption   = "http://www.w3.org/2001/04/xmlenc#"
 	nsEncryption11 = "http://www.w3.org/2009/xmlenc11#"
-	nsDigest       = dsig.Namespace
 
 	// XML Encryption 1.1, sections 5.5.2, 5.2.4 and 5.2.2.
 	oaepMGF1 = nsEncryption + "rsa-oaep-mgf1p"
 	oaep     = nsEncryption11 + "rsa-oaep"
 	gcm      = nsEncryption11 + "aes256-gcm"
 	cbc      = nsEncryption + "aes256-cbc"
-	sha1URI  = nsDigest + "sha1"
+	sha1URI  = dsig.Namespace + "sha1"
 )
 
 // EncryptName replaces the NameID of a request, which must not be signed yet, by an
@@ -90,7 +89,7 @@ func encryptedID(plain []byte, public *rsa.PublicKey, authenticated bool) (*etre
 	data.CreateAttr("Type", nsEncryption+"Element")
 	data.CreateElement("xenc:EncryptionMethod").CreateAttr("Algorithm", method)
 	info := data.CreateElement("ds:KeyInfo")
-	info.CreateAttr("xmlns:ds", nsDigest)
+	info.CreateAttr("xmlns:ds", dsig.Namespace)
 	wrap := info.CreateElement("xenc:EncryptedKey")
 	wrapMethod := wrap.CreateElement("xenc:EncryptionMethod")
 	wrapMethod.CreateAttr("Algorithm", oaepMGF1)

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/beevik/etree"
+	dsig "github.com/russellhaering/goxmldsig"
 )
 
 // encrypted is our request with its name encrypted to ourselves, and not signed yet.
@@ -79,7 +80,7 @@ func encryptionAttacks(t testing.TB) (all []attack) {
 		{"the key beside the data", true, false, "", func(el *etree.Element) {
 			el.FindElement("./EncryptedID").AddChild(take(el, "./EncryptedID/EncryptedData/KeyInfo/EncryptedKey"))
 			set(el.FindElement("./EncryptedID/EncryptedKey"), "xmlns:xenc", nsEncryption)
-			set(el.FindElement("./EncryptedID/EncryptedKey"), "xmlns:ds", nsDigest)
+			set(el.FindElement("./EncryptedID/EncryptedKey"), "xmlns:ds", dsig.Namespace)
 		}},
 		{"GCM called CBC", true, true, BadEncryption, func(el *etree.Element) {
 			set(el.FindElement("./EncryptedID/EncryptedData/EncryptionMethod"), "Algorithm", cbc)

@@ -51,6 +51,16 @@ type Partner struct {
 	Endpoints []Endpoint
 }
 
+// takes is where a partner takes messages by a binding; false if it does not.
+func (p Partner) takes(b Binding) (Endpoint, bool) {
+	for _, at := range p.Endpoints {
+		if at.Binding == b {
+			return at, true
+		}
+	}
+	return Endpoint{}, false
+}
+
 // Request is a LogoutRequest (SAML core, section 3.7.1).
 type Request struct {
 	ID           string

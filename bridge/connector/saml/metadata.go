@@ -111,24 +111,7 @@ func algorithms() *etree.Element {
 		e.CreateElement("alg:DigestMethod").CreateAttr("Algorithm", digest)
 	}
 	for _, method := range signatureMethods {
-		e.CreateElement("alg:SigningMethod").CreateAttr("Algorithm", method)
+		e.CreateElement("alg:SigningMethod").CreateAttr("Algorithm", method.uri)
 	}
 	return e
 }
-
-// The algorithms that we take, and say that we do: what we sign with first.
-var (
-	digestMethods = []string{
-		"http://www.w3.org/2001/04/xmlenc#sha256",
-		"http://www.w3.org/2001/04/xmldsig-more#sha384",
-		"http://www.w3.org/2001/04/xmlenc#sha512",
-	}
-	signatureMethods = []string{
-		"http://www.w3.org/2001/04/xmldsig-more#rsa-sha256",
-		"http://www.w3.org/2001/04/xmldsig-more#rsa-sha384",
-		"http://www.w3.org/2001/04/xmldsig-more#rsa-sha512",
-		"http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256",
-		"http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha384",
-		"http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha512",
-	}
-)

@@ -2,7 +2,6 @@ package saml
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"net/url"
@@ -244,7 +243,7 @@ func (v *Verifier) current(h head, from Partner, b Binding) error {
 
 // once notes that a message was here, for as long as any clock of ours might take it.
 func (v *Verifier) once(ctx context.Context, h head) error {
-	key := sha256.Sum256([]byte("saml message\x00" + h.issuer + "\x00" + h.id))
+	key := keyOf("saml message", h.issuer+"\x00"+h.id)
 	fresh, err := v.Fresh(ctx, key, h.issued.Add(2*skew))
 	if err == nil && !fresh {
 		return refuse(Replayed, "it was here before")
