@@ -143,7 +143,7 @@ func (d *demo) timeline(c server.Case, a server.Action, seen map[string]bool) {
 	line := func(key string, at time.Time, word, text string) {
 		if !seen[a.ID+key] {
 			seen[a.ID+key] = true
-			d.say("%9s  %-6s %-6s %s %s", "+"+millis(at.Sub(c.Opened)), a.App, a.Effect, word, d.paint.dim(text))
+			d.say("%9s  %-6s %-6s %s %s", "+"+millis(at.Sub(c.Opened)), a.App, a.Effect, word, d.paint.dim(brief(text)))
 		}
 	}
 	if a.Done != nil {
@@ -163,6 +163,15 @@ func (d *demo) timeline(c server.Case, a server.Action, seen map[string]bool) {
 		text = a.Checked.Summary
 	}
 	line("end", *a.Settled, word, text)
+}
+
+// brief is what of an answer fits on a line; the case has all of it.
+func brief(text string) string {
+	const most = 80
+	if r := []rune(text); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return text
 }
 
 func (d *demo) closing(c server.Case) error {
@@ -205,7 +214,7 @@ func (d *demo) tryAgain(ctx context.Context) error {
 			d.doubt("%s was shut out as well", u.DisplayName)
 		}
 	}
-	d.say("The other four are untouched.")
+	d.say("exeunt had nothing by which to try the %s's, so it says unverified. The other four people are untouched.", silent)
 	return nil
 }
 
