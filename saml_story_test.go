@@ -82,7 +82,6 @@ func TestSAMLStory(t *testing.T) {
 	config := `public_url: ` + ourAddress + `
 sources: {hr: {token: file:hr-token}}
 saml:
-  keys: [saml.pem]
   idps:
     entra: {metadata: idp.xml, source: hr, name_id: email}
 apps:
@@ -90,8 +89,15 @@ apps:
     connector: saml
     with: {metadata: wiki.xml, role: hub, name_id: {format: email, value: email}, allow_networks: [127.0.0.1/32]}
 `
-	p := newProduct(t, config, map[string]string{"saml.pem": ourFile, "idp.xml": idpMetadata, "wiki.xml": string(wiki.Metadata())})
+	p := newProduct(t, config, map[string]string{"idp.xml": idpMetadata, "wiki.xml": string(wiki.Metadata())})
+	if err := os.Mkdir(filepath.Join(p.dir, "data"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p.write("data/saml.key", ourFile)
 	p.start()
+	if checked := p.run("app", "check"); !strings.Contains(checked, "wiki  saml") {
+		t.Errorf("the app is not in order:\n%s", checked)
+	}
 	p.hire(`{"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "ada", "active": true, "emails": [{"value": "ada@example.com", "primary": true}]}`)
 	ada := sandbox.Guest{Value: "ada@example.com", Format: "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress"}
 

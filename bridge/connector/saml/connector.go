@@ -84,11 +84,6 @@ func (d *door) Check(ctx context.Context, o bridge.Order) (bridge.Receipt, error
 // Probe has the session of nobody ended: an app that refuses our key or our name
 // says so, and what it answers shows whether its metadata is right.
 func (d *door) Probe(ctx context.Context) error {
-	if len(d.authority.Pairs()) == 0 {
-		if err := d.authority.Load(false); err != nil {
-			return bridge.Permanent(err)
-		}
-	}
 	if err := d.authority.refresh(ctx, d.app); err != nil {
 		return err
 	}

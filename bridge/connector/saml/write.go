@@ -69,14 +69,18 @@ func SOAPEnvelope(el *etree.Element) ([]byte, error) {
 // submit is the one line of script on a page that takes a message along.
 const submit = "document.forms[0].submit()"
 
+// formPage is seen for a moment, or by whose browser runs no scripts: it is plain, so
+// that its policy needs no style, and dark where the rest is.
 var formPage = template.Must(template.New("form").Parse(`<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>Signing out</title>
 <form method="post" action="{{.Action}}">
 <input type="hidden" name="{{.Param}}" value="{{.Message}}">
 {{with .RelayState}}<input type="hidden" name="RelayState" value="{{.}}">
-{{end}}<noscript><p>You are being signed out. <button>Continue</button></p></noscript>
+{{end}}<noscript><h1>Signing out</h1><p>This browser runs no scripts, so one more step is yours.</p><button>Go on signing out</button></noscript>
 </form>
 <script>` + submit + `</script>
 </html>
