@@ -144,6 +144,24 @@ apps:
 	leave("hedy@example.com")
 	check("hedy@example.com")
 
+	// Of whom no feed has told, there is no proof: silence has shown nothing.
+	id := p.hire(`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"nobody@example.com","active":true}`)
+	if status, body, err := call(http.MethodDelete, p.url+"/scim/v2/Users/"+id, hrToken, ""); err != nil || status/100 != 2 {
+		t.Fatalf("%d %s %v", status, body, err)
+	}
+	for _, c := range p.settled(30 * time.Second) {
+		if c.Who.UserName != "nobody@example.com" {
+			continue
+		}
+		if status, body, err := call(http.MethodPost, p.url+"/v1/log/checkpoint", adminToken, ""); err != nil || status != http.StatusOK {
+			t.Fatalf("%d %s %v", status, body, err)
+		}
+		p.run("case", "certificate", c.ID, "-o", "nobody.zip")
+		if said := p.run("verify", "nobody.zip", "--key", "data/log.key.pub"); !strings.Contains(said, "closed, 2 of 3 applications shut, 0 of them proven") {
+			t.Errorf("a certificate of silence:\n%s", said)
+		}
+	}
+
 	// What the log and its lines say of it names nobody, and holds no secret.
 	said, err := os.ReadFile(filepath.Join(p.dir, "exeunt.log"))
 	if err != nil {

@@ -103,7 +103,7 @@ func (d *door) pace(ctx context.Context) (wait time.Duration) {
 
 // unwell reports whether err speaks of the app's health and not of one account.
 func unwell(err error) bool {
-	if err == nil || IsPermanent(err) || IsImpossible(err) || errors.Is(err, ErrNoAccount) || errors.Is(err, ErrStillOpen) ||
+	if err == nil || IsPermanent(err) || IsImpossible(err) || errors.Is(err, ErrNoAccount) || errors.Is(err, ErrNoneKnown) || errors.Is(err, ErrStillOpen) ||
 		errors.Is(err, ErrCannotCheck) || errors.Is(err, context.Canceled) {
 		return false
 	}
@@ -196,6 +196,8 @@ func word(err error) string {
 		return "done"
 	case errors.Is(err, ErrNoAccount):
 		return "absent"
+	case errors.Is(err, ErrNoneKnown):
+		return "none_known"
 	case errors.Is(err, ErrStillOpen):
 		return "contradicted"
 	case errors.Is(err, ErrCannotCheck):

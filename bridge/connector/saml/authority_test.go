@@ -1,6 +1,7 @@
 package saml
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
@@ -238,6 +239,37 @@ func (l *library) set(text []byte) {
 func (l *library) partner(pins ...string) PartnerConfig {
 	return PartnerConfig{Name: "wiki", Role: RoleSP, Origin: Origin{Metadata: l.URL + "/sp.xml", EntityID: spID, Pin: pins,
 		Egress: call.Egress{AllowNetworks: []string{"127.0.0.0/8"}, CAFile: l.ca}}}
+}
+
+// What a URL answers is known as soon as exeunt has started: being told of partners
+// before, or being stopped while it asks, does not make it wait.
+func TestFetchedAtTheStart(t *testing.T) {
+	site := newLibrary(t)
+	site.set(descriptor(spID, spKey().Certificate))
+	old, _ := newAuthority(t)
+	a := NewAuthority(old.options)
+	if err := a.Register(site.partner(pinOf(spKey().Certificate))); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Load(false); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	a.Refresh(ctx)
+	d := NewDesk(DeskOptions{Now: time.Now})
+	d.Know(Circle{Authority: a})
+	ctx, cancel = context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); d.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+	for begun := time.Now(); ; time.Sleep(time.Millisecond) {
+		if _, ok := a.Named("wiki", RoleSP); ok {
+			break
+		} else if time.Since(begun) > 5*time.Second {
+			t.Fatalf("not known after %d questions", site.asked.Load())
+		}
+	}
 }
 
 // What a URL answers is fetched when it is due, kept, and used until it expires; what

@@ -72,6 +72,10 @@ const (
 // It goes before Open.
 func (c *Config) Speak(a *Authority, app string) { c.authority, c.app = a, app }
 
+// Relies reports whether somebody of whom no feed has told is taken to have no
+// session.
+func (c *Config) Relies() bool { return c.Complete }
+
 // Root has relative file names count from dir.
 func (c *Config) Root(dir string) {
 	if c.Key != "" && !filepath.IsAbs(c.Key) {

@@ -42,8 +42,8 @@ func (d *door) Capabilities() bridge.Capabilities {
 func (d *door) Find(ctx context.Context, who bridge.Identifiers) (bridge.Account, error) {
 	names, told := d.names(who)
 	if len(names) == 0 {
-		if d.complete {
-			return bridge.Account{}, bridge.ErrNoAccount
+		if d.complete && len(who.Sessions) == 0 { // one without a NameID is one all the same
+			return bridge.Account{}, bridge.ErrNoneKnown
 		}
 		return bridge.Account{}, bridge.Impossible(errUnknown)
 	}

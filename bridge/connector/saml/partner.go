@@ -194,6 +194,9 @@ func (p *partner) refresh(ctx context.Context, o Options) error {
 	if err == nil {
 		err = answer.Outcome()
 	}
+	if errors.Is(ctx.Err(), context.Canceled) { // we stopped, nobody has failed
+		p.due = now
+	}
 	if err != nil {
 		return err
 	}
