@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -274,9 +275,10 @@ func (p *product) tell(userName, app string, known map[string]any) {
 type mishap int
 
 const (
-	none   mishap = iota
-	failed        // it does not arrive
-	lost          // it arrives, and its answer does not
+	none     mishap = iota
+	failed          // it does not arrive
+	lost            // it arrives, and its answer does not
+	replayed        // it does not arrive, and is answered by what the app said to an earlier one
 )
 
 // ear is where logouts arrive at an app: it keeps them, and brings them on.
@@ -285,7 +287,8 @@ type ear struct {
 	app   http.Handler
 	mu    sync.Mutex
 	heard []string
-	next  mishap // of the next one
+	said  *httptest.ResponseRecorder // the app, last
+	next  mishap                     // of the next one
 }
 
 func newEar(t *testing.T, app string) *ear {
@@ -303,18 +306,19 @@ func newEar(t *testing.T, app string) *ear {
 func (e *ear) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	e.mu.Lock()
+	defer e.mu.Unlock()
 	what := e.next
 	e.next, e.heard = none, append(e.heard, string(body))
-	e.mu.Unlock()
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	switch {
-	case err != nil || what == failed:
-		panic(http.ErrAbortHandler)
-	case what == lost:
-		e.app.ServeHTTP(httptest.NewRecorder(), r)
+	if err == nil && what != failed && what != replayed {
+		r.Body, e.said = io.NopCloser(bytes.NewReader(body)), httptest.NewRecorder()
+		e.app.ServeHTTP(e.said, r)
+	}
+	if err != nil || what == failed || what == lost {
 		panic(http.ErrAbortHandler)
 	}
-	e.app.ServeHTTP(w, r)
+	maps.Copy(w.Header(), e.said.Header())
+	w.WriteHeader(e.said.Code)
+	w.Write(e.said.Body.Bytes())
 }
 
 // suffers has the next message suffer a mishap.
@@ -324,8 +328,8 @@ func (e *ear) suffers(m mishap) {
 	e.next = m
 }
 
-// said are all messages so far.
-func (e *ear) said() []string {
+// all are the messages so far.
+func (e *ear) all() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.Clone(e.heard)

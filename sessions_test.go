@@ -48,7 +48,7 @@ func TestSessionsEnd(t *testing.T) {
 	}{
 		{"ada@example.com", none, all}, {"bob@example.com", none, all}, {"cyd@example.com", none, all}, {"dan@example.com", none, all},
 		{"eve@example.com", none, all}, {"fay@example.com", none, all}, {"gus@example.com", none, all},
-		{"failed@example.com", failed, all}, {"lost@example.com", lost, unheard},
+		{"failed@example.com", failed, all}, {"lost@example.com", lost, unheard}, {"replayed@example.com", replayed, all},
 	}
 	endsStay, livesStay := everywhere("stays@example.com")
 	stays := slices.Concat(endsStay, livesStay)
@@ -133,7 +133,7 @@ func (f *federation) judge(app, sub, session string) {
 	}
 	client, keys := f.rps[app].ClientID, f.keys()
 	var seen, named []string
-	for _, form := range f.ears[app].said() {
+	for _, form := range f.ears[app].all() {
 		token, ok := strings.CutPrefix(form, "logout_token=")
 		said, err := provider.VerifierContext(ctx, &oidc.Config{ClientID: client}).VerifyLogout(ctx, token)
 		if err != nil || !ok {
