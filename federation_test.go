@@ -115,6 +115,11 @@ apps:
 		f.mobile.Revocation, f.mobile.Introspect, f.mobile.ClientID))
 
 	f.product = newProduct(t, config, files)
+	t.Cleanup(func() {
+		if strings.Contains(f.said(), "@example.com") {
+			t.Error("the log of the program has a name in it")
+		}
+	})
 	f.start()
 	at, err := url.Parse(f.url)
 	if err != nil {
