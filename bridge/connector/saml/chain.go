@@ -1,7 +1,6 @@
 package saml
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -84,9 +83,7 @@ func (x *exchange) walk(c chain) {
 			return
 		}
 	}
-	done, cancel := context.WithCancel(x.ctx)
-	cancel() // as things are now
-	of, actions, err := x.Logouts.AwaitCase(done, c.Case)
+	of, actions, err := x.await(c.Case) // what an app confirmed may have to be checked
 	if err != nil {
 		x.Log.Error().Str("request", x.id()).Str("case", c.Case).Err(err).Msg("what came of a logout cannot be read")
 		x.answer(c.Asker, partial)

@@ -63,17 +63,21 @@ func (x *exchange) request(m Message) {
 		x.answer(ask, partial)
 		return
 	}
-	_, actions, err := x.await(c.ID)
+	of, actions, err := x.await(c.ID)
 	if err != nil {
 		x.Log.Error().Str("request", x.id()).Str("case", c.ID).Err(err).Msg("what came of a logout cannot be read")
 		x.answer(ask, partial)
 		return
 	}
-	walk := chain{Case: c.ID, Asker: ask}
+	var left []leg
 	if m.Binding != SOAP && canWalk(x.r) {
-		walk.Left = x.legs(actions)
+		left = x.legs(actions)
 	}
-	x.walk(walk)
+	if len(left) == 0 {
+		x.answer(ask, outcome(of, actions))
+		return
+	}
+	x.walk(chain{Case: c.ID, Asker: ask, Left: left})
 }
 
 // await waits for the apps, while whoever asked does, and not for ever.
