@@ -105,15 +105,12 @@ func (d *door) speak() (line, error) {
 	if !ok {
 		return line{}, errNoMetadata
 	}
-	l := line{door: d, app: app}
-	i := slices.IndexFunc(app.Endpoints, func(e Endpoint) bool { return e.Binding == SOAP })
-	if i < 0 {
+	at, ok := app.takes(SOAP)
+	if !ok {
 		return line{}, bridge.Impossible(errNoSOAP)
 	}
-	l.endpoint = app.Endpoints[i].Location
-	var err error
-	l.key, err = d.signer()
-	return l, err
+	key, err := d.signer()
+	return line{door: d, app: app, endpoint: at.Location, key: key}, err
 }
 
 // signer is by what key the app knows us.

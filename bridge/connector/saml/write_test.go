@@ -24,7 +24,7 @@ func TestNameExactly(t *testing.T) {
 		r.Name, r.Indexes = n, nil
 		el := r.Element()
 		name := el.FindElement("./NameID")
-		want := 1 // the namespace
+		want := 0
 		for _, part := range []string{n.Format, n.NameQualifier, n.SPNameQualifier} {
 			if part != "" {
 				want++
