@@ -52,8 +52,10 @@ type Account struct {
 	Match string   `json:"match,omitempty"` // by what it was found: "userName", "email" …
 	Live  []string `json:"live,omitempty"`  // which of the person's credentials were let in when it was found, by a hash of each
 
-	// Case is the case that it was last found for; connectors leave it alone.
-	Case string `json:"-"`
+	// Case is the case that it was last found for, and Revoke the action, if that ends
+	// sessions; connectors leave both alone.
+	Case   string `json:"-"`
+	Revoke string `json:"revoke,omitempty"`
 }
 
 // Order is one action as a connector sees it.

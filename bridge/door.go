@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -132,6 +133,9 @@ func (d *door) carryOut(ctx context.Context, s step, now func() time.Time) outco
 		d.heed(err, now())
 		if o.err = err; err != nil {
 			return o
+		}
+		if s.former != nil && s.former.Case == s.who.ID { // what was seen alive was so, although it is dead by now
+			account.Live = slices.Compact(slices.Sorted(slices.Values(append(account.Live, s.former.Live...))))
 		}
 		o.found, o.account = &account, &account
 		if s.action.Effect.Destructive() || d.pace(ctx) > 0 {
