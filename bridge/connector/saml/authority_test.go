@@ -103,6 +103,20 @@ func TestMetadata(t *testing.T) {
 			t.Errorf("%s: %v, %v", role, k.Signing, err)
 		}
 	}
+	var parts []string
+	described, err := parseMetadata(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range described.ChildElements() {
+		parts = append(parts, e.Tag)
+	}
+	if want := []string{"Signature", "Extensions", "IDPSSODescriptor", "SPSSODescriptor"}; !slices.Equal(parts, want) { // the order of the schema
+		t.Errorf("it has %v, want %v", parts, want)
+	}
+	if strings.Contains(string(text), "use=") {
+		t.Error("a key is for one use only, or for none")
+	}
 	offered := []string{`<alg:SigningMethod Algorithm="` + rsaSHA256, `<alg:DigestMethod Algorithm="` + nsEncryption + `sha256"`}
 	for _, method := range signatureMethods {
 		offered = append(offered, `<alg:SigningMethod Algorithm="`+method.uri+`"`)

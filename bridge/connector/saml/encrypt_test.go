@@ -63,6 +63,15 @@ func TestEncryptedNames(t *testing.T) {
 	}
 }
 
+// TestEncryptedNameStandsAlone: it brings its namespaces along, for those who read it
+// without its surroundings.
+func TestEncryptedNameStandsAlone(t *testing.T) {
+	name, err := decryptName(take(encrypted(t, true), "./EncryptedID"), []Pair{ourKey()}, false)
+	if err != nil || !is(name, nsAssertion, "NameID") {
+		t.Error(err, name)
+	}
+}
+
 // TestEncryptionAttacks: nothing of it panics, and all of it is refused alike.
 func TestEncryptionAttacks(t *testing.T) { try(t, encryptionAttacks(t)) }
 
