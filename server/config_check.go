@@ -281,6 +281,8 @@ func (d *decoder) policy(a *bridge.App, t bridge.Trigger, wanted []bridge.Effect
 			}
 		}
 		a.Policy[t] = []bridge.Effect{bridge.Erase}
+		d.warn(path, "the app cannot erase, so each erasure will wait until somebody accepts that; "+
+			"write [] here if it keeps nothing of anybody, or another app erases there")
 		return
 	}
 	if t == bridge.LoggedOut { // where signing in was by what told us

@@ -49,8 +49,8 @@ func (l *Lasso) Ask(binding string, name NameID, sessionIndex, relayState string
 	return asked
 }
 
-// Judge has lasso verify an answer, and returns what it makes of it: "success", or
-// what is wrong. The answer is a raw query, an envelope, or base64 of a response.
+// Judge has lasso verify an answer, and returns what it makes of it: "success", also
+// with a second code behind it, or what is wrong. The answer is a raw query, an envelope, or base64 of a response.
 func (l *Lasso) Judge(asked Asked, answer string) string {
 	l.t.Helper()
 	var verdict struct{ Said string }

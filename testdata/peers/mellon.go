@@ -25,5 +25,5 @@ func Mellon(t testing.TB, idp *IdP) *SP {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &SP{EntityID: entityID, URL: s.URL, Metadata: metadata, t: t}
+	return &SP{EntityID: entityID, URL: s.URL, Metadata: metadata, Cookie: "mellon-cookie", t: t}
 }

@@ -90,6 +90,27 @@ func TestAllSessions(t *testing.T) {
 	}
 }
 
+// A session whose index has a dot is lost to the strict one: asked by SOAP, even by
+// that index, it says that there is none, and lets it live. A browser brings it the
+// cookie: it ends that session, and says all the same that not all was ended.
+func TestDottedIndex(t *testing.T) {
+	idp := NewIdP(t, nobody)
+	sp := Shibboleth(t, idp)
+	const index = "id1398878936186.1168397480"
+	cookie := idp.SignIn(sp, "ada", index)
+	lasso := idp.Lasso(nobody, sp.EntityID, sp.Metadata)
+	for _, c := range []struct {
+		binding, index string
+		page           int
+	}{{"soap", "", http.StatusOK}, {"soap", index, http.StatusOK}, {"redirect", "", http.StatusFound}} {
+		asked := lasso.Ask(c.binding, idp.NameID(sp, "ada"), c.index, "")
+		said := lasso.Judge(asked, deliver(t, asked, cookie))
+		if got := sp.Page(cookie); got != c.page || !strings.Contains(said, "PartialLogout") {
+			t.Errorf("%s %q: lasso says %s, and the page answers %d", c.binding, c.index, said, got)
+		}
+	}
+}
+
 // The strict one also ends sessions when somebody else asks whose certificate the
 // identity provider's metadata has, and refuses whoever is not in it.
 func TestDelegate(t *testing.T) {

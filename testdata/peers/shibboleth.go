@@ -1,6 +1,7 @@
 package peers
 
 import (
+	"encoding/hex"
 	"os"
 	"path/filepath"
 	"testing"
@@ -30,7 +31,8 @@ func Shibboleth(t testing.TB, idp *IdP) *SP {
 		t.Fatal("shibd does not start")
 	}
 	s := apache(t, dir, func(s site) { fill(t, "shibboleth/module.conf", filepath.Join(dir, "module.conf"), s) })
-	sp := &SP{EntityID: entityID, URL: s.URL, Metadata: []byte(fetch(s.URL + "/Shibboleth.sso/Metadata")), t: t}
+	sp := &SP{EntityID: entityID, URL: s.URL, Metadata: []byte(fetch(s.URL + "/Shibboleth.sso/Metadata")),
+		Cookie: "_shibsession_" + hex.EncodeToString([]byte("default"+entityID)), t: t}
 	if len(sp.Metadata) == 0 {
 		t.Fatal("Shibboleth has no metadata")
 	}

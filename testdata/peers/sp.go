@@ -10,6 +10,7 @@ type SP struct {
 	EntityID string
 	URL      string // without a slash at the end
 	Metadata []byte
+	Cookie   string // the name of its session's cookie
 	t        testing.TB
 }
 

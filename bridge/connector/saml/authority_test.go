@@ -103,26 +103,34 @@ func TestMetadata(t *testing.T) {
 			t.Errorf("%s: %v, %v", role, k.Signing, err)
 		}
 	}
-	for _, want := range append(slices.Clone(digestMethods), signatureMethods...) {
-		if !strings.Contains(string(text), `Algorithm="`+want+`"`) {
-			t.Errorf("%s is not offered", want)
-		}
+	var parts []string
+	described, err := parseMetadata(text)
+	if err != nil {
+		t.Fatal(err)
 	}
+	for _, e := range described.ChildElements() {
+		parts = append(parts, e.Tag)
+	}
+	if want := []string{"Signature", "Extensions", "IDPSSODescriptor", "SPSSODescriptor"}; !slices.Equal(parts, want) { // the order of the schema
+		t.Errorf("it has %v, want %v", parts, want)
+	}
+	if strings.Contains(string(text), "use=") {
+		t.Error("a key is for one use only, or for none")
+	}
+	offered := []string{`<alg:SigningMethod Algorithm="` + rsaSHA256, `<alg:DigestMethod Algorithm="` + nsEncryption + `sha256"`}
 	for _, method := range signatureMethods {
-		if _, known := methodOf(method); !known {
-			t.Errorf("%s is offered, and not taken", method)
-		}
+		offered = append(offered, `<alg:SigningMethod Algorithm="`+method.uri+`"`)
 	}
-	for _, method := range digestMethods {
-		if !digestKnown(method) {
-			t.Errorf("%s is offered, and not taken", method)
+	for _, want := range offered {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("%s is not offered", want)
 		}
 	}
 	fragment, err := a.Fragment()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(string(fragment), "<md:KeyDescriptor"); n != 2 || strings.Count(string(fragment), "<md:SingleLogoutService") != 3 ||
+	if n := strings.Count(string(fragment), "<KeyDescriptor"); n != 2 || strings.Count(string(fragment), "<SingleLogoutService") != 3 ||
 		strings.Contains(string(fragment), "entityID") {
 		t.Errorf("%s", fragment)
 	}

@@ -1,7 +1,6 @@
 package saml
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -61,7 +60,7 @@ func (x *exchange) legs(actions []bridge.Action) (legs []leg) {
 			continue
 		}
 		p, ok := x.Authority.Named(a.Lane.App, RoleSP)
-		if _, soap := endpointOf(p, SOAP); !ok || soap {
+		if _, soap := p.takes(SOAP); !ok || soap {
 			continue
 		}
 		if _, front := frontDoor(p, Redirect); front && len(legs) < maxLegs {
@@ -69,15 +68,6 @@ func (x *exchange) legs(actions []bridge.Action) (legs []leg) {
 		}
 	}
 	return legs
-}
-
-func endpointOf(p Partner, b Binding) (Endpoint, bool) {
-	for _, at := range p.Endpoints {
-		if at.Binding == b {
-			return at, true
-		}
-	}
-	return Endpoint{}, false
 }
 
 // walk sends the browser on its way: to the next app, or, if there is none left,
@@ -93,9 +83,7 @@ func (x *exchange) walk(c chain) {
 			return
 		}
 	}
-	done, cancel := context.WithCancel(x.ctx)
-	cancel() // as things are now
-	of, actions, err := x.Logouts.AwaitCase(done, c.Case)
+	of, actions, err := x.await(c.Case) // what an app confirmed may have to be checked
 	if err != nil {
 		x.Log.Error().Str("request", x.id()).Str("case", c.Case).Err(err).Msg("what came of a logout cannot be read")
 		x.answer(c.Asker, partial)

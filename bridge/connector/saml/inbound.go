@@ -63,17 +63,21 @@ func (x *exchange) request(m Message) {
 		x.answer(ask, partial)
 		return
 	}
-	_, actions, err := x.await(c.ID)
+	of, actions, err := x.await(c.ID)
 	if err != nil {
 		x.Log.Error().Str("request", x.id()).Str("case", c.ID).Err(err).Msg("what came of a logout cannot be read")
 		x.answer(ask, partial)
 		return
 	}
-	walk := chain{Case: c.ID, Asker: ask}
+	var left []leg
 	if m.Binding != SOAP && canWalk(x.r) {
-		walk.Left = x.legs(actions)
+		left = x.legs(actions)
 	}
-	x.walk(walk)
+	if len(left) == 0 {
+		x.answer(ask, outcome(of, actions))
+		return
+	}
+	x.walk(chain{Case: c.ID, Asker: ask, Left: left})
 }
 
 // await waits for the apps, while whoever asked does, and not for ever.
@@ -261,10 +265,8 @@ func (x *exchange) fail(err error) {
 // asked for if it can, else by Redirect, else by POST.
 func frontDoor(p Partner, first Binding) (at Endpoint, ok bool) {
 	for _, b := range []Binding{first, Redirect, POST} {
-		for _, at := range p.Endpoints {
-			if at.Binding == b && b != SOAP {
-				return at, true
-			}
+		if at, ok := p.takes(b); ok && b != SOAP {
+			return at, true
 		}
 	}
 	return Endpoint{}, false

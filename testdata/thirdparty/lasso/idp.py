@@ -7,7 +7,8 @@ Reads one JSON object from standard input and writes one to standard output.
     -> {"url": "...", "body": "...", "state": "..."}: a signed LogoutRequest, and what lasso must
        remember until it is answered
 {"do": "judge", ... "state": "...", "answer": query string | SOAP envelope | base64}
-    -> {"said": "success" | whatever lasso makes of it}: after its signature has been verified
+    -> {"said": "success" | whatever lasso makes of it}: after its signature has been verified. lasso is content
+       with Success alone, so a second code below it is added: "success, ...:PartialLogout"
 """
 
 import json
@@ -56,7 +57,8 @@ def judge(given):
         logout.processResponseMsg(given["answer"])
     except lasso.Error as refused:
         return {"said": str(refused)}
-    return {"said": "success"}
+    second = logout.response.status.statusCode.statusCode
+    return {"said": "success" + (", " + second.value if second else "")}
 
 
 given = json.load(sys.stdin)
