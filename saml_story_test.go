@@ -24,6 +24,7 @@ import (
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/bridge/connector/saml"
 	"github.com/exeunt/exeunt/bridge/connector/sandbox"
+	"github.com/exeunt/exeunt/store/storetest"
 )
 
 // newPair makes a key pair, and its file.
@@ -70,6 +71,12 @@ const (
 // app dies, and the provider is told so. The same message does nothing the second
 // time, also after a crash; and nothing when the provider was taken out.
 func TestSAMLStory(t *testing.T) {
+	t.Run("sqlite", func(t *testing.T) { samlStory(t, "") })
+	t.Run("postgres", func(t *testing.T) { samlStory(t, storetest.Postgres(t)) })
+}
+
+// samlStory tells it with a PostgreSQL database, or with SQLite's file.
+func samlStory(t *testing.T, database string) {
 	ours, ourFile := newPair(t)
 	idp, _ := newPair(t)
 	wiki, err := sandbox.StartProvider(sandbox.Options{}, sandbox.Federation{Issuer: ourEntity, Certificates: []*x509.Certificate{ours.Certificate}})
@@ -81,7 +88,11 @@ func TestSAMLStory(t *testing.T) {
 		base64.StdEncoding.EncodeToString(idp.Certificate.Raw) + `</X509Certificate></X509Data></KeyInfo></KeyDescriptor><SingleLogoutService Binding="urn:oasis:names:tc:SAML:2.0:bindings:SOAP" Location="https://idp.example.com/slo"/></IDPSSODescriptor></EntityDescriptor>`
 	config := `public_url: ` + ourAddress + `
 sources: {hr: {token: file:hr-token}}
-saml:
+`
+	if database != "" {
+		config += "database: env:STORY_DATABASE\n"
+	}
+	config += `saml:
   idps:
     entra: {metadata: idp.xml, source: hr, name_id: email}
 apps:
@@ -90,6 +101,7 @@ apps:
     with: {metadata: wiki.xml, role: hub, name_id: {format: email, value: email}, allow_networks: [127.0.0.1/32]}
 `
 	p := newProduct(t, config, map[string]string{"idp.xml": idpMetadata, "wiki.xml": string(wiki.Metadata())})
+	p.env = []string{"STORY_DATABASE=" + database}
 	if err := os.Mkdir(filepath.Join(p.dir, "data"), 0o700); err != nil {
 		t.Fatal(err)
 	}
