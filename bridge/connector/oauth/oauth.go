@@ -3,9 +3,10 @@ package oauth
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
+	random "crypto/rand"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sync"
 
@@ -105,6 +106,8 @@ type revoked struct {
 }
 
 func (s *issuer) revoke(ctx context.Context, list []token) []revoked {
+	// What one attempt has no time for is not always the same.
+	rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	all := make([]revoked, len(list))
 	var work sync.WaitGroup
 	for i, t := range list {
@@ -161,7 +164,7 @@ func (s *issuer) Check(ctx context.Context, o bridge.Order) (bridge.Receipt, err
 // Probe revokes a token that does not exist, which must be taken as if it did, and
 // asks about one, which must not be active.
 func (s *issuer) Probe(ctx context.Context) error {
-	nobody := token{bridge.Secret("exeunt-probe-" + rand.Text()), refresh}
+	nobody := token{bridge.Secret("exeunt-probe-" + random.Text()), refresh}
 	if _, err := s.ask(ctx, s.revocation, nobody); err != nil && !errors.Is(err, errKind) {
 		return err
 	}

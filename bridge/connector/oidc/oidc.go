@@ -2,9 +2,10 @@ package oidc
 
 import (
 	"context"
-	"crypto/rand"
+	random "crypto/rand"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"sync"
@@ -85,6 +86,8 @@ func (p *party) Do(ctx context.Context, o bridge.Order) (bridge.Receipt, error) 
 	if len(list) == 0 {
 		return bridge.Receipt{}, p.unknown(o.Who)
 	}
+	// What one attempt has no time for is not always the same.
+	rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	sent := make([]delivery, len(list))
 	var work sync.WaitGroup
 	for i, t := range list {
@@ -188,7 +191,7 @@ func (p *party) Check(ctx context.Context, o bridge.Order) (bridge.Receipt, erro
 // which shows that it knows issuer, keys and audience. Then it asks the page of the
 // probe without a session.
 func (p *party) Probe(ctx context.Context) error {
-	nobody := target{sid: "exeunt-probe-" + rand.Text()}
+	nobody := target{sid: "exeunt-probe-" + random.Text()}
 	if p.reach.bySub {
 		nobody = target{sub: nobody.sid}
 	}

@@ -268,6 +268,32 @@ func (s *strict) heard() []string {
 
 func always(status int) func(int) int { return func(int) int { return status } }
 
+// An app that never takes all at once gets rid of all of them in the end.
+func TestNoneIsAlwaysLast(t *testing.T) {
+	const many, each = 20, 5
+	var taken []int
+	s, c := serve(t, func(n int) int {
+		if (n-1)%many < each {
+			taken = append(taken, n-1)
+			return http.StatusOK
+		}
+		return 0
+	})
+	app, who := open(t, c, authority(t)), bridge.Identifiers{Sessions: sessions(many)}
+	for range 80 {
+		if _, err := app.Do(t.Context(), bridge.Order{Effect: bridge.Revoke, Who: who}); err == nil {
+			t.Fatal("it is called done")
+		}
+	}
+	dead := map[string]bool{}
+	for _, n := range taken {
+		dead[payloadOf(s.heard()[n])[strings.Index(payloadOf(s.heard()[n]), `"sid"`):]] = true
+	}
+	if len(dead) != many {
+		t.Errorf("%d of %d sessions were ever ended", len(dead), many)
+	}
+}
+
 func sessions(n int) (list []bridge.Session) {
 	for i := range n {
 		list = append(list, bridge.Session{Subject: subject, SID: fmt.Sprintf("sid-%d", i)})
