@@ -63,7 +63,7 @@ const (
 	name     = "GET probe"
 	parallel = 4               // credentials tried at once
 	patience = 4 * time.Second // for one answer
-	glance   = 5 * time.Second // for all that is tried before sessions are ended
+	glance   = 5 * time.Second // for all that is tried before sessions are ended, or half the time there is
 )
 
 var (
@@ -139,7 +139,11 @@ func (p *Probe) Look(ctx context.Context, sessions []bridge.Session) (live []str
 	if p == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, glance)
+	patient := glance
+	if end, ok := ctx.Deadline(); ok {
+		patient = min(patient, time.Until(end)/2)
+	}
+	ctx, cancel := context.WithTimeout(ctx, patient)
 	defer cancel()
 	found := p.credentials(sessions)
 	for i, t := range p.all(ctx, found, true) {

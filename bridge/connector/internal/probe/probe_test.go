@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -307,6 +308,16 @@ func TestLookGivesUp(t *testing.T) {
 	}
 	if took := time.Since(begun); took > 2*glance || site.count() > 2*parallel {
 		t.Errorf("looked for %v, asked %d times", took, site.count())
+	}
+}
+
+// However little time there is, what comes after the look has some of it.
+func TestLookLeavesTime(t *testing.T) {
+	site := serve(t, cookie, map[string]string{"a": "hangs"})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if live := open(t, Config{URL: site.url, Present: "cookie:session"}).Look(ctx, sessions("a")); len(live) > 0 || ctx.Err() != nil {
+		t.Errorf("%d alive; %v", len(live), ctx.Err())
 	}
 }
 
