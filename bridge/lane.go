@@ -42,7 +42,7 @@ func (b *Bridge) WorkLane(ctx context.Context, j LaneJob) (again time.Duration, 
 			return b.snooze(ctx, j, s, wait)
 		}
 		o := d.carryOut(ctx, *s, b.time)
-		leave(o.err)
+		leave(o.shutting())
 		if ctx.Err() != nil && o.err != nil { // we stop, the app has not failed
 			return 0, ctx.Err()
 		}

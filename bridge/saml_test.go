@@ -47,6 +47,11 @@ var papers = sync.OnceValues(func() ([]byte, *rsa.PrivateKey) {
 // which trusts exeunt. Its page is the probe.
 func (w *world) federated(f sandbox.Federation) *sandbox.Provider {
 	w.Helper()
+	return w.federatedWithin(f, limits)
+}
+
+func (w *world) federatedWithin(f sandbox.Federation, l bridge.Limits) *sandbox.Provider {
+	w.Helper()
 	dir := w.TempDir()
 	ours, theirs := papers()
 	us := saml.NewAuthority(saml.Options{BaseURL: "https://us.example", KeyFile: filepath.Join(dir, "saml.key"), Now: time.Now})
@@ -82,7 +87,7 @@ func (w *world) federated(f sandbox.Federation) *sandbox.Provider {
 	if err != nil {
 		w.Fatal(err)
 	}
-	w.bridge.SetApps([]bridge.App{{Name: "crm", Protocol: "saml", Connector: conn, Limits: limits, Policy: bridge.Policy{
+	w.bridge.SetApps([]bridge.App{{Name: "crm", Protocol: "saml", Connector: conn, Limits: l, Policy: bridge.Policy{
 		bridge.Deactivated: {bridge.Revoke}, bridge.LoggedOut: {bridge.Revoke}}}})
 	return app
 }
@@ -143,6 +148,40 @@ func TestSAMLSessionsEnd(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A page that is out of order proves nothing, and keeps nobody signed in, however many
+// leave.
+func TestSAMLProbeOutOfOrder(t *testing.T) {
+	onBoth(t, 12, func(w *world) {
+		l := limits
+		l.BreakerWait = 15 * time.Second
+		app := w.federatedWithin(sandbox.Federation{}, l)
+		for i, id := range w.ids {
+			who := sandbox.Guest{Value: name(i)}
+			cookie, index := app.SignIn(who)
+			if why := w.tell(feed(), bridge.Told{Whose: bridge.Normalise(bridge.ByID, id), Session: bridge.Session{App: "crm", Index: index,
+				Name: bridge.NameID{Value: who.Value}, Credential: bridge.Secret(cookie), Expires: time.Now().Add(time.Hour).UTC()}}); why[0] != "" {
+				t.Fatal(why)
+			}
+		}
+		app.Faults.Set(sandbox.Fault{Kind: sandbox.Fail, Status: 500, Path: "/page"})
+		begun := time.Now()
+		for _, id := range w.ids {
+			w.active(id, false)
+		}
+		w.until("nobody is signed in", func() bool { return app.SignedIn(sandbox.Guest{}) == 0 })
+		if took := time.Since(begun); took > 10*time.Second {
+			t.Errorf("they were signed in for %v", took)
+		}
+		app.Faults.Clear()
+		for _, id := range w.ids {
+			w.until("it is seen that nothing is proven", func() bool {
+				_, actions := w.cases(id)
+				return len(actions) == 1 && len(actions[0]) == 1 && actions[0][0].State == bridge.ActionUnverified
+			})
+		}
+	})
 }
 
 // What is not known is not said to be done.

@@ -30,6 +30,15 @@ type outcome struct {
 	panicked string
 }
 
+// shutting is what went wrong before the app said that it is done. What it takes to
+// check that may be out of order by itself, and must keep nobody else's door open.
+func (o outcome) shutting() error {
+	if o.done != nil || o.action.State == ActionPending {
+		return nil
+	}
+	return o.err
+}
+
 // call is one call of a connector.
 type call struct {
 	what string
