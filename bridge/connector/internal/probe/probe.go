@@ -21,6 +21,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -35,6 +36,8 @@ type Probe struct {
 	holds func(bridge.Session) []bridge.Secret // the credentials of one session
 	try   Try
 	sound func(context.Context) error // nil: nothing to say
+
+	resting atomic.Int64 // until when nobody waits for it again, in unix nanoseconds
 }
 
 // Try presents one credential, and reports whether it is let in; answer is what
@@ -64,10 +67,13 @@ const (
 	parallel = 4               // credentials tried at once
 	patience = 4 * time.Second // for one answer
 	glance   = 5 * time.Second // for all that is tried before sessions are ended, or half the time there is
+	slow     = time.Second     // without an answer, after which it is left alone …
+	rest     = time.Minute     // … for so long
 )
 
 var (
 	errPresent = errors.New("a credential that was told cannot be presented as the probe is to present it")
+	errSlow    = errors.New("the probe does not answer")
 	errOpen    = errors.New("the probe lets in whoever presents nothing; name a page that needs a session")
 )
 
@@ -136,7 +142,7 @@ func (p *page) sound(ctx context.Context) error {
 // has no error: a probe that is out of order must not keep a session alive by holding
 // up its end, and costs nothing but the proof.
 func (p *Probe) Look(ctx context.Context, sessions []bridge.Session) (live []string) {
-	if p == nil {
+	if p == nil || p.rests() > 0 {
 		return nil
 	}
 	patient := glance
@@ -171,6 +177,9 @@ func (p *Probe) Proof(ctx context.Context, sessions []bridge.Session, live []str
 	found := p.credentials(sessions)
 	if len(found) == 0 {
 		return cannot("no session is known with a credential that could be tried")
+	}
+	if wait := p.rests(); wait > 0 {
+		return bridge.Receipt{}, bridge.RetryAfter(wait, errSlow)
 	}
 	refused, unfit := tried{}, 0
 	var failed error
@@ -232,6 +241,9 @@ func (p *Probe) Sound(ctx context.Context) error {
 	return p.sound(ctx)
 }
 
+// rests is for how long a probe that did not answer is left alone.
+func (p *Probe) rests() time.Duration { return time.Until(time.Unix(0, p.resting.Load())) }
+
 // tried is what came of one credential.
 type tried struct {
 	alive  bool
@@ -250,7 +262,11 @@ func (p *Probe) all(ctx context.Context, found []bridge.Secret, brief bool) []tr
 	for i, credential := range found {
 		work.Go(func() error {
 			t := &list[i]
+			begun := time.Now()
 			t.alive, t.answer, t.err = p.try(ctx, credential)
+			if t.err != nil && time.Since(begun) > slow { // whoever leaves next does not wait as well
+				p.resting.Store(time.Now().Add(rest).UnixNano())
+			}
 			if brief && t.err != nil && !errors.Is(t.err, errPresent) {
 				cancel()
 			}

@@ -303,11 +303,25 @@ func TestLookGivesUp(t *testing.T) {
 	}
 	site := serve(t, cookie, answer)
 	begun := time.Now()
-	if live := open(t, Config{URL: site.url, Present: "cookie:session"}).Look(t.Context(), known); len(live) != 0 {
+	p := open(t, Config{URL: site.url, Present: "cookie:session"})
+	if live := p.Look(t.Context(), known); len(live) != 0 {
 		t.Errorf("%d alive", len(live))
 	}
 	if took := time.Since(begun); took > 2*glance || site.count() > 2*parallel {
 		t.Errorf("looked for %v, asked %d times", took, site.count())
+	}
+	// Nor does everybody who leaves with them wait for it.
+	begun, asked := time.Now(), site.count()
+	for range 10 {
+		p.Look(t.Context(), sessions("another"))
+		if _, err := p.Proof(t.Context(), sessions("another"), nil); outcome(err) != "retry" {
+			t.Errorf("proof: %v", err)
+		} else if wait, told := bridge.WaitOf(err); !told || wait > rest {
+			t.Errorf("again in %v", wait)
+		}
+	}
+	if took := time.Since(begun); took > time.Second || site.count() > asked {
+		t.Errorf("then it took %v, and was asked %d times more", took, site.count()-asked)
 	}
 }
 
