@@ -153,6 +153,22 @@ apps:
 	leave("hedy@example.com")
 	check("hedy@example.com")
 
+	// Another name of ours, under which no app knows us, is not taken on while exeunt runs.
+	text, err = os.ReadFile(filepath.Join(p.dir, "exeunt.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.write("exeunt.yaml", strings.Replace(string(text), "public_url: "+issuer, "public_url: https://other.example.com", 1))
+	p.cmd.Process.Signal(syscall.SIGHUP)
+	within(t, 10*time.Second, func() error {
+		if said, err := os.ReadFile(filepath.Join(p.dir, "exeunt.log")); err != nil || !strings.Contains(string(said), "know exeunt by public_url") {
+			return errors.Join(err, errors.New("nothing is said of the other name"))
+		}
+		return nil
+	})
+	leave("iris@example.com")
+	check("iris@example.com")
+
 	// Of whom no feed has told, there is no proof: silence has shown nothing.
 	id := p.hire(`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"nobody@example.com","active":true}`)
 	if status, body, err := call(http.MethodDelete, p.url+"/scim/v2/Users/"+id, hrToken, ""); err != nil || status/100 != 2 {

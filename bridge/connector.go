@@ -37,7 +37,7 @@ var (
 	ErrNoAccount = errors.New("no account")
 	// ErrNoneKnown says that no session of the person is known, where each would have
 	// been told of. The app was not asked, and so nothing is shown as proven.
-	ErrNoneKnown = errors.New("no session is known, and feeds tell of every one; the app was not asked")
+	ErrNoneKnown = errors.New("no session is known, and feeds tell of every one")
 	// ErrCannotCheck says that the app offers no way to check.
 	ErrCannotCheck = errors.New("the app offers no way to check")
 	// ErrStillOpen says that the app, asked again, shows that the order has

@@ -134,8 +134,9 @@ func (d *door) carryOut(ctx context.Context, s step, now func() time.Time) outco
 		if o.err = err; err != nil {
 			return o
 		}
-		if s.former != nil && s.former.Case == s.who.ID { // what was seen alive was so, although it is dead by now
-			account.Live = slices.Compact(slices.Sorted(slices.Values(append(account.Live, s.former.Live...))))
+		if s.former != nil { // what was seen alive was so, although it is dead by now
+			account.Live = slices.Concat(account.Live, s.former.Live)
+			account.Live = account.Live[:min(len(account.Live), 4*MostSessions)]
 		}
 		o.found, o.account = &account, &account
 		if s.action.Effect.Destructive() || d.pace(ctx) > 0 {

@@ -146,7 +146,11 @@ func (t *turnTx) begin(a Action) (*step, error) {
 	case err == nil:
 		// Found for an earlier case: the app may have made another since. Or for an earlier
 		// end of sessions: those of which is heard since are to be seen alive first.
-		s.former = &account
+		if s.former = &account; account.Case != a.Case {
+			if account.Live, err = t.proven(account); err != nil {
+				return nil, err
+			}
+		}
 	case !IsKind(err, KindNotFound):
 		return nil, err
 	}
@@ -157,6 +161,20 @@ func (t *turnTx) begin(a Action) (*step, error) {
 		return s, t.PutAction(&a)
 	}
 	return s, nil
+}
+
+// proven are the credentials of an account of an earlier case that were let in then,
+// if that case showed afterwards that all were refused. Otherwise nothing is known of
+// them: the app may have exchanged them since, for sessions that live.
+func (t *turnTx) proven(a Account) ([]string, error) {
+	if a.Revoke == "" {
+		return nil, nil
+	}
+	earlier, err := t.Action(a.Revoke)
+	if IsKind(err, KindNotFound) || err == nil && earlier.State != ActionVerified {
+		return nil, nil
+	}
+	return a.Live, err
 }
 
 // record stores what came of a step, and returns the action if that has found

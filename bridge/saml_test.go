@@ -166,5 +166,21 @@ func TestSAMLLogOut(t *testing.T) {
 		if c.State != bridge.CaseClosed || len(actions) != 1 || actions[0].State != bridge.ActionVerified || app.SignedIn(sandbox.Guest{}) != 0 {
 			t.Errorf("%+v %+v", c, actions)
 		}
+		// Then they leave, signed in once more. What was proven dead is so still.
+		w.session(app, sandbox.Guest{Value: "5f0c"}, true)
+		w.active(w.ids[0], false)
+		var left bridge.Action
+		w.until("the action has ended", func() bool {
+			cases, actions := w.cases(w.ids[0])
+			for i, c := range cases {
+				if c.Trigger == bridge.Deactivated && len(actions[i]) == 1 {
+					left = actions[i][0]
+				}
+			}
+			return left.ID != "" && left.State.Settled()
+		})
+		if left.State != bridge.ActionVerified || !strings.Contains(left.Checked.Summary, "all old credentials (2) are refused") {
+			t.Errorf("%s, %s, %+v", left.State, left.Problem, left.Checked)
+		}
 	})
 }

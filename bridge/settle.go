@@ -56,7 +56,7 @@ func settle(a Action, o outcome, l Limits, now time.Time, spread float64) Action
 	case errors.Is(o.err, ErrNoAccount):
 		return a.end(ActionAbsent, now)
 	case errors.Is(o.err, ErrNoneKnown):
-		a.Done, a.Problem = Receipt{Summary: o.err.Error(), Word: NoSession, At: now}, o.err.Error()
+		a.Done, a.Problem = Receipt{Summary: "the app was not asked", Word: NoSession, At: now}, o.err.Error()
 		return a.end(ActionUnverified, now)
 	}
 	if o.done != nil {

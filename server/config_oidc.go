@@ -26,6 +26,9 @@ func (c Config) LoadOIDC(create bool) error {
 	return c.OIDC.authority.Load(c.Data, create)
 }
 
+// Federated reports whether anything is said in SAML or OpenID Connect.
+func (c Config) Federated() bool { return c.SAML.authority != nil || c.OIDC.authority != nil }
+
 // checkOIDC notes what is wrong with who we are in OpenID Connect, and makes that
 // known to the apps.
 func (d *decoder) checkOIDC(c *Config) {

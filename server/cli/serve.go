@@ -197,6 +197,9 @@ func (s *serving) reload(ctx context.Context, r *running) {
 	case err != nil:
 		s.log.Error().Err(err).Msg("configuration not reloaded; the old one stays in force")
 		return
+	case config.PublicURL != r.config.PublicURL && config.Federated():
+		s.log.Error().Msg("configuration not reloaded; the old one stays in force: partners in SAML and OpenID Connect know exeunt by public_url, so restart exeunt to change it")
+		return
 	}
 	stays, err := r.apply(ctx, config, apps)
 	if err != nil {

@@ -157,7 +157,7 @@ func hash(credential bridge.Secret) string {
 }
 
 // Proof tries every credential again. nil is proof: of each session that is known a
-// credential was let in by [Probe.Look], which returned live, and all are refused now.
+// credential was let in by [Probe.Look], now or earlier (live), and all are refused now.
 // [bridge.ErrStillOpen] if one is let in; [bridge.ErrCannotCheck] if there is no probe, or a
 // session that it says nothing of. The receipt says which, in numbers only.
 func (p *Probe) Proof(ctx context.Context, sessions []bridge.Session, live []string) (bridge.Receipt, error) {
@@ -183,21 +183,23 @@ func (p *Probe) Proof(ctx context.Context, sessions []bridge.Session, live []str
 		}
 	}
 	mute, never := p.unproven(sessions, live)
-	switch all := fmt.Sprintf("all credentials (%d) are refused", len(found)); {
+	all := len(found)
+	switch dead := fmt.Sprintf("all credentials (%d) are refused", all); {
 	case failed != nil:
 		return bridge.Receipt{}, failed
 	case unfit > 0:
-		return cannot(fmt.Sprintf("%d of %d credentials cannot be presented to the probe", unfit, len(found)))
+		return cannot(fmt.Sprintf("%d of %d credentials cannot be presented to the probe", unfit, all))
 	case mute > 0:
-		return cannot(fmt.Sprintf("%s, but sessions without one to try: %d", all, mute))
+		return cannot(fmt.Sprintf("%s, but sessions without one to try: %d", dead, mute))
 	case never == len(sessions):
-		return cannot(all + ", but none was let in before either")
+		return cannot(dead + ", but none was let in before either")
 	case never > 0:
-		return cannot(fmt.Sprintf("%s, but sessions that were not let in before either: %d of %d", all, never, len(sessions)))
+		return cannot(fmt.Sprintf("%s, but sessions that were not let in before either: %d of %d", dead, never, len(sessions)))
 	case len(sessions) >= bridge.MostSessions:
-		return cannot(fmt.Sprintf("%s, but of a person who has had %d sessions here older ones may not be known", all, len(sessions)))
+		return cannot(fmt.Sprintf("%s, but of a person who has had %d sessions here older ones may not be known", dead, len(sessions)))
 	}
-	return refused.answer.Receipt(fmt.Sprintf("all old credentials (%d) are refused; let in before: %d", len(found), len(live))), nil
+	before := len(slices.DeleteFunc(found, func(c bridge.Secret) bool { return !slices.Contains(live, hash(c)) }))
+	return refused.answer.Receipt(fmt.Sprintf("all old credentials (%d) are refused; let in before: %d", all, before)), nil
 }
 
 // unproven counts the sessions of which a refusal says nothing: those that have no
