@@ -251,7 +251,7 @@ func (f *federation) says(person string) map[string]string {
 		}
 		says = map[string]string{}
 		for _, a := range c.Actions {
-			if a.State == bridge.ActionAbsent || a.State == bridge.ActionUnverified && a.Done.Word == bridge.NoSession {
+			if a.State == bridge.ActionUnverified && a.Done.Word == bridge.NoSession {
 				continue // complete: true, and no session there
 			}
 			says[a.App] = string(a.State)

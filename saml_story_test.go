@@ -8,14 +8,18 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"fmt"
+	"html"
 	"math/big"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/beevik/etree"
 
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/bridge/connector/saml"
@@ -47,6 +51,15 @@ func newPair(t *testing.T) (saml.Pair, string) {
 		string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
 
+func signedBy(t *testing.T, r saml.Request, key saml.Pair) *etree.Element {
+	t.Helper()
+	el, err := saml.Sign(r.Element(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return el
+}
+
 const (
 	ourAddress = "https://exeunt.example.com" // behind a proxy, as it were
 	ourEntity  = ourAddress + "/saml/metadata"
@@ -69,7 +82,6 @@ func TestSAMLStory(t *testing.T) {
 	config := `public_url: ` + ourAddress + `
 sources: {hr: {token: file:hr-token}}
 saml:
-  keys: [saml.pem]
   idps:
     entra: {metadata: idp.xml, source: hr, name_id: email}
 apps:
@@ -77,19 +89,22 @@ apps:
     connector: saml
     with: {metadata: wiki.xml, role: hub, name_id: {format: email, value: email}, allow_networks: [127.0.0.1/32]}
 `
-	p := newProduct(t, config, map[string]string{"saml.pem": ourFile, "idp.xml": idpMetadata, "wiki.xml": string(wiki.Metadata())})
+	p := newProduct(t, config, map[string]string{"idp.xml": idpMetadata, "wiki.xml": string(wiki.Metadata())})
+	if err := os.Mkdir(filepath.Join(p.dir, "data"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p.write("data/saml.key", ourFile)
 	p.start()
+	if checked := p.run("app", "check"); !strings.Contains(checked, "wiki  saml") {
+		t.Errorf("the app is not in order:\n%s", checked)
+	}
 	p.hire(`{"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "ada", "active": true, "emails": [{"value": "ada@example.com", "primary": true}]}`)
 	ada := sandbox.Guest{Value: "ada@example.com", Format: "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress"}
 
 	// say sends one message of the identity provider, and returns what exeunt answers.
 	say := func(r saml.Request, key saml.Pair) (int, saml.Response) {
 		t.Helper()
-		el, err := saml.Sign(r.Element(), key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		envelope, err := saml.SOAPEnvelope(el)
+		envelope, err := saml.SOAPEnvelope(signedBy(t, r, key))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,11 +150,30 @@ apps:
 			t.Errorf("%s: %d %+v, signed in: %v", name, status, answer, open())
 		}
 	}
+	// Nor is the same message good on another binding.
+	link, err := saml.RedirectURL(p.url+"/saml/slo", first.Element(), true, "", idp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, _, err := saml.POSTForm(p.url+"/saml/slo", signedBy(t, first, idp), true, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, message, _ := strings.Cut(string(page), `name="SAMLRequest" value="`)
+	message, _, _ = strings.Cut(message, `"`)
+	form := url.Values{"SAMLRequest": {html.UnescapeString(message)}}.Encode()
+	if status, _, err := call(http.MethodGet, link, "", ""); err != nil || status != http.StatusBadRequest {
+		t.Error("by redirect:", status, err)
+	}
+	if status, _, err := call(http.MethodPost, p.url+"/saml/slo", "", form, "Content-Type: application/x-www-form-urlencoded"); err != nil || status != http.StatusBadRequest || !open() {
+		t.Error("by post:", status, err)
+	}
 	within(t, 10*time.Second, func() error { // until they have their place in the log
 		log := p.run("log", "tail", "--json")
-		for _, reason := range []string{"replayed", "signature"} {
-			if n := strings.Count(log, fmt.Sprintf(`"outcome":"%s","protocol":"saml soap"`, reason)); n != 1 {
-				return fmt.Errorf("%d events say %s\n%s", n, reason, log)
+		for _, refused := range []string{`"replayed","protocol":"saml soap"`, `"signature","protocol":"saml soap"`,
+			`"replayed","protocol":"saml redirect"`, `"replayed","protocol":"saml post"`} {
+			if n := strings.Count(log, `"outcome":`+refused); n != 1 {
+				return fmt.Errorf("%d events say %s\n%s", n, refused, log)
 			}
 		}
 		return nil

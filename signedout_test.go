@@ -114,6 +114,15 @@ apps:
 	leave("ada@example.com")
 	check("ada@example.com")
 
+	// She was signed in once more, which is heard of late: that this session was let in is
+	// seen before it is ended, and that the others were, is not forgotten.
+	cookie, sid := wiki.SignIn("ada@example.com")
+	if status, body, err := call(http.MethodPost, p.url+"/v1/sessions", feedToken, fmt.Sprintf(
+		`{"sessions":[{"app":"wiki","person":{"userName":"ada@example.com"},"oidc":{"sub":"ada@example.com","sid":%q},"credential":%q}]}`, sid, cookie)); err != nil || status != http.StatusOK {
+		t.Fatalf("the feed: %d %s %v", status, body, err)
+	}
+	check("ada@example.com")
+
 	// It happened, but the answer was lost; and it failed.
 	for _, kind := range []sandbox.Kind{sandbox.Lost, sandbox.Drop} {
 		for _, app := range []*sandbox.App{wiki.App, mail.App} {
@@ -143,6 +152,24 @@ apps:
 	})
 	leave("hedy@example.com")
 	check("hedy@example.com")
+
+	// Of whom no feed has told, there is no proof: silence has shown nothing.
+	id := p.hire(`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"nobody@example.com","active":true}`)
+	if status, body, err := call(http.MethodDelete, p.url+"/scim/v2/Users/"+id, hrToken, ""); err != nil || status/100 != 2 {
+		t.Fatalf("%d %s %v", status, body, err)
+	}
+	for _, c := range p.settled(30 * time.Second) {
+		if c.Who.UserName != "nobody@example.com" {
+			continue
+		}
+		if status, body, err := call(http.MethodPost, p.url+"/v1/log/checkpoint", adminToken, ""); err != nil || status != http.StatusOK {
+			t.Fatalf("%d %s %v", status, body, err)
+		}
+		p.run("case", "certificate", c.ID, "-o", "nobody.zip")
+		if said := p.run("verify", "nobody.zip", "--key", "data/log.key.pub"); !strings.Contains(said, "closed, 2 of 3 applications shut, 0 of them proven") {
+			t.Errorf("a certificate of silence:\n%s", said)
+		}
+	}
 
 	// What the log and its lines say of it names nobody, and holds no secret.
 	said, err := os.ReadFile(filepath.Join(p.dir, "exeunt.log"))

@@ -43,7 +43,7 @@ type Queues interface {
 // block.
 type Observer interface {
 	// Attempted is told of each call: outcome is "done", "absent", "retry",
-	// "wait", "refused", "contradicted" or "cannot_check".
+	// "wait", "refused", "contradicted", "cannot_check" or "none_known".
 	Attempted(app string, e Effect, outcome string, took time.Duration)
 	// Settled is told when an action reached a final state, or got stuck.
 	Settled(a Action)

@@ -17,7 +17,8 @@ type Connector interface {
 	// connector lives, and asks nobody.
 	Capabilities() Capabilities
 	// Find returns the account of a person in this app; [ErrNoAccount] if there
-	// is none. More than one match is Permanent: exeunt does not guess.
+	// is none, [ErrNoneKnown] if that is only what others say. More than one match
+	// is Permanent: exeunt does not guess.
 	Find(ctx context.Context, who Identifiers) (Account, error)
 	// Do carries out an order. It must be safe to repeat: already so, or already
 	// gone, is success.
@@ -34,6 +35,9 @@ type Connector interface {
 var (
 	// ErrNoAccount says that the app does not know the person.
 	ErrNoAccount = errors.New("no account")
+	// ErrNoneKnown says that no session of the person is known, where each would have
+	// been told of. The app was not asked, and so nothing is shown as proven.
+	ErrNoneKnown = errors.New("no session is known, and feeds tell of every one; the app was not asked")
 	// ErrCannotCheck says that the app offers no way to check.
 	ErrCannotCheck = errors.New("the app offers no way to check")
 	// ErrStillOpen says that the app, asked again, shows that the order has
@@ -43,13 +47,15 @@ var (
 
 // Account is a person as one app knows them.
 type Account struct {
-	ID    string `json:"id"`              // the app's own id
-	Login string `json:"login,omitempty"` // what the person signs in with there
-	Match string `json:"match,omitempty"` // by what it was found: "userName", "email" …
-	Live  int    `json:"live,omitempty"`  // how many of the person's credentials were let in when it was found
+	ID    string   `json:"id"`              // the app's own id
+	Login string   `json:"login,omitempty"` // what the person signs in with there
+	Match string   `json:"match,omitempty"` // by what it was found: "userName", "email" …
+	Live  []string `json:"live,omitempty"`  // which of the person's credentials were let in when it was found, by a hash of each
 
-	// Case is the case that it was last found for; connectors leave it alone.
-	Case string `json:"-"`
+	// Case is the case that it was last found for, and Revoke the action, if that ends
+	// sessions; connectors leave both alone.
+	Case   string `json:"-"`
+	Revoke string `json:"revoke,omitempty"`
 }
 
 // Order is one action as a connector sees it.
@@ -76,7 +82,7 @@ type Receipt struct {
 // What an app's answer is worth when it was told to end sessions.
 const (
 	Confirmed   = "confirmed"   // it says so, and it was made sure that it is the app who says it
-	NoSession   = "no_session"  // it says so likewise, and that there was none
+	NoSession   = "no_session"  // it says so likewise, or who tells of every session does, and that there was none
 	Unconfirmed = "unconfirmed" // it took the message, which does not mean that any session ended
 )
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -103,7 +104,7 @@ func (d *door) pace(ctx context.Context) (wait time.Duration) {
 
 // unwell reports whether err speaks of the app's health and not of one account.
 func unwell(err error) bool {
-	if err == nil || IsPermanent(err) || IsImpossible(err) || errors.Is(err, ErrNoAccount) || errors.Is(err, ErrStillOpen) ||
+	if err == nil || IsPermanent(err) || IsImpossible(err) || errors.Is(err, ErrNoAccount) || errors.Is(err, ErrNoneKnown) || errors.Is(err, ErrStillOpen) ||
 		errors.Is(err, ErrCannotCheck) || errors.Is(err, context.Canceled) {
 		return false
 	}
@@ -132,6 +133,9 @@ func (d *door) carryOut(ctx context.Context, s step, now func() time.Time) outco
 		d.heed(err, now())
 		if o.err = err; err != nil {
 			return o
+		}
+		if s.former != nil && s.former.Case == s.who.ID { // what was seen alive was so, although it is dead by now
+			account.Live = slices.Compact(slices.Sorted(slices.Values(append(account.Live, s.former.Live...))))
 		}
 		o.found, o.account = &account, &account
 		if s.action.Effect.Destructive() || d.pace(ctx) > 0 {
@@ -196,6 +200,8 @@ func word(err error) string {
 		return "done"
 	case errors.Is(err, ErrNoAccount):
 		return "absent"
+	case errors.Is(err, ErrNoneKnown):
+		return "none_known"
 	case errors.Is(err, ErrStillOpen):
 		return "contradicted"
 	case errors.Is(err, ErrCannotCheck):

@@ -141,9 +141,11 @@ func (t *turnTx) begin(a Action) (*step, error) {
 	s := &step{who: c, action: a}
 	account, err := t.Account(a.Lane)
 	switch {
-	case err == nil && account.Case == a.Case:
+	case err == nil && account.Case == a.Case && (a.Effect != Revoke || account.Revoke == "" || account.Revoke == a.ID):
 		s.account = &account
-	case err == nil: // found for an earlier case: the app may have made another since
+	case err == nil:
+		// Found for an earlier case: the app may have made another since. Or for an earlier
+		// end of sessions: those of which is heard since are to be seen alive first.
 		s.former = &account
 	case !IsKind(err, KindNotFound):
 		return nil, err
@@ -167,6 +169,9 @@ func (t *turnTx) record(o outcome) (ended *Action, err error) {
 	}
 	if o.found != nil {
 		o.found.Case = current.Case
+		if current.Effect == Revoke {
+			o.found.Revoke = current.ID
+		}
 		if err := t.PutAccount(current.Lane, *o.found); err != nil {
 			return nil, err
 		}

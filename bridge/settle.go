@@ -55,6 +55,9 @@ func settle(a Action, o outcome, l Limits, now time.Time, spread float64) Action
 		return a
 	case errors.Is(o.err, ErrNoAccount):
 		return a.end(ActionAbsent, now)
+	case errors.Is(o.err, ErrNoneKnown):
+		a.Done, a.Problem = Receipt{Summary: o.err.Error(), Word: NoSession, At: now}, o.err.Error()
+		return a.end(ActionUnverified, now)
 	}
 	if o.done != nil {
 		a.State, a.Done, a.Checks, a.Due = ActionPending, *o.done, 0, now

@@ -35,6 +35,7 @@ func TestSettle(t *testing.T) {
 		{"done, and why there is no way", waiting, outcome{begun: true, done: ok, checked: &Receipt{Summary: "nothing to try"}, err: ErrCannotCheck}, ActionUnverified, 0},
 		{"found, go on", waiting, outcome{found: &Account{ID: "7"}}, ActionWaiting, 0},
 		{"no account", waiting, outcome{err: ErrNoAccount}, ActionAbsent, 0},
+		{"no session is known, and the app was not asked", waiting, outcome{err: ErrNoneKnown}, ActionUnverified, 0},
 		{"failed", waiting, outcome{begun: true, err: errBad}, ActionWaiting, 750 * time.Millisecond},
 		{"told to wait", waiting, outcome{err: RetryAfter(7*time.Second, errBad)}, ActionWaiting, 7 * time.Second},
 		{"refused for good", waiting, outcome{err: Permanent(errBad)}, ActionStuck, 0},

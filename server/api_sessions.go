@@ -53,6 +53,20 @@ func (d *decoder) checkFeeds(c *Config, seen map[[32]byte]string) {
 	}
 }
 
+// checkComplete notes whose sessions no feed tells of in an app that takes whoever is
+// not told of to have none: their sessions would live, and be shown as absent.
+func (d *decoder) checkComplete(c *Config, app, at string) {
+	for _, source := range slices.Sorted(maps.Keys(c.Sources)) {
+		told := false
+		for _, f := range c.Feeds {
+			told = told || f.Source == source && slices.Contains(f.Apps, app)
+		}
+		if !told {
+			d.add(at, "says that every session here is told of, and no feed tells of those of the people of source %s; name this app in a feed of that source, or leave this out", source)
+		}
+	}
+}
+
 func feedNames(feeds map[string]FeedConfig) (names []string) {
 	for name := range feeds {
 		names = append(names, feedPrefix+name)

@@ -188,7 +188,7 @@ func (d *decoder) apps(c *Config) []bridge.App {
 		d.checkName(name, path)
 		a := bridge.App{Name: name, Title: app.Title, Protocol: app.Connector, Policy: bridge.Policy{}}
 		a.Limits = d.limits(app.Limits, join(path, "limits"))
-		a.Connector = d.connector(name, app, path)
+		a.Connector = d.connector(c, name, app, path)
 		if known, ok := a.Connector.(interface{ Limits() bridge.Limits }); ok { // the vendor's own, unless told otherwise
 			vendor := known.Limits()
 			a.Limits.Concurrency = cmp.Or(a.Limits.Concurrency, vendor.Concurrency)
@@ -203,7 +203,7 @@ func (d *decoder) apps(c *Config) []bridge.App {
 	return apps
 }
 
-func (d *decoder) connector(name string, app AppConfig, path string) bridge.Connector {
+func (d *decoder) connector(c *Config, name string, app AppConfig, path string) bridge.Connector {
 	at := join(path, "connector")
 	if app.Connector == "" {
 		if d.at[at] == nil && !d.failed(path) {
@@ -227,6 +227,9 @@ func (d *decoder) connector(name string, app AppConfig, path string) bridge.Conn
 		if at := join(with, mistake.Field); !d.failed(at) {
 			d.add(at, "%s", mistake.Message)
 		}
+	}
+	if relying, ok := config.(interface{ Relies() bool }); ok && relying.Relies() {
+		d.checkComplete(c, name, join(with, "complete"))
 	}
 	if len(d.mistakes) > before {
 		return nil
@@ -278,6 +281,8 @@ func (d *decoder) policy(a *bridge.App, t bridge.Trigger, wanted []bridge.Effect
 			}
 		}
 		a.Policy[t] = []bridge.Effect{bridge.Erase}
+		d.warn(path, "the app cannot erase, so each erasure will wait until somebody accepts that; "+
+			"write [] here if it keeps nothing of anybody, or another app erases there")
 		return
 	}
 	if t == bridge.LoggedOut { // where signing in was by what told us

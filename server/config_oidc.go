@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/exeunt/exeunt/bridge/connector/oidc"
@@ -40,12 +41,17 @@ func (d *decoder) checkOIDC(c *Config) {
 			d.add(e.Field, "%s", e.Message)
 		}
 	}
-	var keys []string
+	var keys, names []string
 	for i, key := range c.OIDC.Keys {
 		keys = append(keys, beside(d.file, key))
 		if at := fmt.Sprintf("oidc.keys[%d]", i); !d.failed(at) {
-			if err := oidc.CheckKey(keys[i]); err != nil {
+			switch name, err := oidc.CheckKey(keys[i]); {
+			case err != nil:
 				d.add(at, "cannot be used: %s", err)
+			case slices.Contains(names, name):
+				d.add(at, "holds the same key as one before it; leave out one of the two")
+			default:
+				names = append(names, name)
 			}
 		}
 	}

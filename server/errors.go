@@ -26,7 +26,7 @@ var (
 
 // tooLong names the limit, as RFC 7644, section 3.7.4, demands.
 func tooLong(limit int64) error {
-	return echo.NewHTTPError(http.StatusRequestEntityTooLarge, "the request body is longer than "+strconv.FormatInt(limit, 10)+" bytes (maxPayloadSize)")
+	return echo.NewHTTPError(http.StatusRequestEntityTooLarge, "the request body is longer than "+strconv.FormatInt(limit, 10)+" bytes (maxPayloadSize); send less at once")
 }
 
 // statusOf maps an error to an HTTP status and to what may be said about it.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"reflect"
 	"time"
 
 	"github.com/exeunt/exeunt/bridge"
@@ -155,7 +156,7 @@ func (t *tx) Account(l bridge.Lane) (a bridge.Account, err error) {
 }
 
 func (t *tx) PutAccount(l bridge.Lane, a bridge.Account) error {
-	if a == (bridge.Account{}) {
+	if reflect.ValueOf(a).IsZero() {
 		_, err := t.do(`DELETE FROM accounts WHERE app = $1 AND person = $2`, l.App, l.Person)
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"github.com/exeunt/exeunt/bridge"
@@ -30,7 +31,9 @@ Exit code 1 if an app does not answer as it should.`,
 			if err != nil {
 				return err
 			}
-			_ = config.LoadOIDC(false) // an app that needs a key which is not there yet says so itself
+			// An app that needs a key which is not there yet says so itself.
+			_ = config.LoadOIDC(false)
+			_, _ = config.SAMLAuthority(false, zerolog.Nop())
 			if apps, err = chosen(apps, names); err != nil {
 				return err
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 
@@ -13,10 +14,13 @@ import (
 )
 
 func (d *demo) introduce(context.Context) error {
-	d.title("Three applications run on this machine, five people have accounts in them")
-	d.say("wiki   SCIM 2.0                              %s", d.wiki.URL())
-	d.say("crm    REST: password, sessions, API keys    %s", d.crm.URL())
-	d.say("badge  signed webhooks                       %s", d.badge.URL())
+	d.title("Six applications run on this machine, five people use them")
+	d.say("wiki    SCIM 2.0                              %s", d.wiki.URL())
+	d.say("crm     REST: password, sessions, API keys    %s", d.crm.URL())
+	d.say("badge   signed webhooks                       %s", d.badge.URL())
+	d.say("travel  single sign-on by SAML                %s", d.travel.URL())
+	d.say("chat    single sign-on by OpenID Connect      %s", d.chat.URL())
+	d.say("forum   the same, and proves nothing          %s", d.forum.URL())
 	d.say("exeunt listens on %s", d.running.URL)
 	return nil
 }
@@ -58,17 +62,22 @@ func (d *demo) signIn(ctx context.Context) error {
 		return err
 	}
 	wiki.what, crm.what, key.what = "wiki session", "crm session", "crm API key"
-	d.doors = []*oldDoor{wiki, crm, key}
+	guest, err := d.enter(ctx)
+	if err != nil {
+		return err
+	}
+	d.doors = append([]*oldDoor{wiki, crm, key}, guest...)
 	for _, o := range d.doors {
 		status, err := o.open(ctx)
 		if err != nil {
 			return err
 		}
 		if status != http.StatusOK {
-			return fmt.Errorf("%s: GET /me answered %d before anybody left", o.what, status)
+			return fmt.Errorf("%s: GET %s answered %d before anybody left", o.what, path.Base(o.url), status)
 		}
-		d.say("%-13s GET /me → %d", o.what, status)
+		d.say("%-15s GET /%-4s → %d", o.what, path.Base(o.url), status)
 	}
+	d.say("Whoever signs people in tells exeunt of her sessions in travel and chat: POST /v1/sessions")
 	return nil
 }
 
@@ -87,6 +96,9 @@ func (d *demo) leave(ctx context.Context) error {
 	d.say("→ %d, active=false, %s: person, case and event are committed together", status, millis(took))
 	return nil
 }
+
+// silent is the app that takes what it is told, and proves nothing.
+const silent = "forum"
 
 // patience is how long the demo waits for the doors. Nothing is slow here, so
 // reaching it means that something is wrong.
@@ -131,65 +143,78 @@ func (d *demo) timeline(c server.Case, a server.Action, seen map[string]bool) {
 	line := func(key string, at time.Time, word, text string) {
 		if !seen[a.ID+key] {
 			seen[a.ID+key] = true
-			d.say("%9s  %-5s %-6s %s %s", "+"+millis(at.Sub(c.Opened)), a.App, a.Effect, word, d.paint.dim(text))
+			d.say("%9s  %-6s %-6s %s %s", "+"+millis(at.Sub(c.Opened)), a.App, a.Effect, word, d.paint.dim(brief(text)))
 		}
 	}
 	if a.Done != nil {
-		line("done", a.Done.At, "done     ", a.Done.Summary)
+		line("done", a.Done.At, "done      ", a.Done.Summary)
 	}
 	if a.Problem != "" && a.Settled == nil {
-		line(a.Problem, time.Now(), d.paint.bad("again    "), a.Problem)
+		line(a.Problem, time.Now(), d.paint.bad("again     "), a.Problem)
 	}
 	if a.Settled == nil {
 		return
 	}
-	word := d.paint.good(fmt.Sprintf("%-9s", a.State))
+	word := d.paint.good(fmt.Sprintf("%-10s", a.State))
 	text := a.Problem
 	if a.State != bridge.ActionVerified {
-		word = d.paint.bad(fmt.Sprintf("%-9s", a.State))
+		word = d.paint.bad(fmt.Sprintf("%-10s", a.State))
 	} else if a.Checked != nil {
 		text = a.Checked.Summary
 	}
 	line("end", *a.Settled, word, text)
 }
 
+// brief is what of an answer fits on a line; the case has all of it.
+func brief(text string) string {
+	const most = 80
+	if r := []rune(text); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return text
+}
+
 func (d *demo) closing(c server.Case) error {
+	proven := 0
 	for _, a := range c.Actions {
-		if a.State != bridge.ActionVerified {
+		switch {
+		case a.State == bridge.ActionVerified:
+			proven++
+		case a.App != silent || a.State != bridge.ActionUnverified:
 			d.doubt("%s of %s is %s", a.Effect, a.App, a.State)
 		}
 	}
-	if len(c.Actions) == 0 {
-		d.doubt("no action was planned")
+	if proven == len(c.Actions) {
+		d.doubt("there is nothing of which exeunt says that it is not proven")
 	}
 	if c.State != bridge.CaseClosed || c.Closed == nil {
 		d.doubt("the case is %s", c.State)
 		return nil
 	}
-	d.say("%9s  case closed: %d of %d actions proven", "+"+millis(c.Closed.Sub(c.Opened)), len(c.Actions)-len(d.doubts), len(c.Actions))
+	d.say("%9s  case closed: %d of %d actions proven", "+"+millis(c.Closed.Sub(c.Opened)), proven, len(c.Actions))
 	return nil
 }
 
 func (d *demo) tryAgain(ctx context.Context) error {
-	d.title("Her old session and key, tried again")
+	d.title("Her old sessions and key, tried again")
 	for _, o := range d.doors {
 		status, err := o.open(ctx)
 		if err != nil {
 			return err
 		}
 		word := d.paint.good("refused")
-		if status != http.StatusUnauthorized && status != http.StatusForbidden {
+		if status != http.StatusUnauthorized && status != http.StatusForbidden && status != http.StatusFound {
 			word = d.paint.bad("STILL OPEN")
 			d.doubt("%s still opens the door", o.what)
 		}
-		d.say("%-13s GET /me → %d  %s", o.what, status, word)
+		d.say("%-15s GET /%-4s → %d  %s", o.what, path.Base(o.url), status, word)
 	}
 	for _, u := range cast {
-		if u.UserName != leaver.UserName && (!d.wiki.Active(u.UserName) || d.crm.Standing(u.UserName).Status != "active") {
+		if u.UserName != leaver.UserName && (!d.wiki.Active(u.UserName) || d.crm.Standing(u.UserName).Status != "active" || !d.stayed(u)) {
 			d.doubt("%s was shut out as well", u.DisplayName)
 		}
 	}
-	d.say("The other four are untouched.")
+	d.say("exeunt had nothing by which to try the %s's, so it says unverified. The other four people are untouched.", silent)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,13 +21,14 @@ import (
 	"github.com/exeunt/exeunt/store"
 )
 
-// stage is everything that runs during a demo: three apps, and exeunt between
+// stage is everything that runs during a demo: six apps, and exeunt between
 // an identity provider and them.
 type stage struct {
 	dirName string
 	wiki    *sandbox.SCIM
 	crm     *sandbox.SaaS
 	badge   *sandbox.Hook
+	guests
 	running *running // exeunt
 	idp     string   // the identity provider's token
 	admin   *client
@@ -61,7 +63,7 @@ func setStage(ctx context.Context, dir string) (*stage, error) {
 	s.wiki, err[0] = sandbox.StartSCIM(sandbox.Options{Users: users}, sandbox.Quirks{})
 	s.crm, err[1] = sandbox.StartSaaS(sandbox.Options{Users: users})
 	s.badge, err[2] = sandbox.StartHook(sandbox.Options{})
-	if err := errors.Join(err[:]...); err != nil {
+	if err := errors.Join(append(err[:], s.openGuests())...); err != nil {
 		return nil, err
 	}
 	file, err1 := s.configure()
@@ -83,7 +85,8 @@ func setStage(ctx context.Context, dir string) (*stage, error) {
 func (s *stage) configure() (file string, err error) {
 	admin, _ := server.NewToken(server.AdminToken)
 	s.idp, _ = server.NewToken(server.SCIMToken)
-	for name, value := range map[string]string{"entra-token": s.idp, "admin-token": admin,
+	s.feed = rand.Text()
+	for name, value := range map[string]string{"entra-token": s.idp, "admin-token": admin, "feed-token": s.feed, "travel.xml": string(s.travel.Metadata()),
 		"wiki-token": s.wiki.Admin(), "crm-key": s.crm.Admin(), "badge-secret": s.badge.Admin()} {
 		if err := os.WriteFile(filepath.Join(s.dirName, name), []byte(value+"\n"), 0o600); err != nil {
 			return "", err
@@ -91,13 +94,21 @@ func (s *stage) configure() (file string, err error) {
 	}
 	text := fmt.Sprintf(`# Written by exeunt demo.
 listen: 127.0.0.1:0
+public_url: %[5]s
 data: %[1]s/data
 admin_token: file:%[1]s/admin-token
+saml: {keys: [%[1]s/saml.pem]}
 
 sources:
   entra:
     token: file:%[1]s/entra-token
     dialect: entra
+
+feeds:
+  idp:
+    token: file:%[1]s/feed-token
+    source: entra
+    apps: [travel, chat]
 
 apps:
   wiki:
@@ -126,7 +137,7 @@ apps:
       check: true
       allow_networks: [127.0.0.1/32]
     policy: {deactivate: [lock], delete: [lock]}
-`, s.dirName, s.wiki.BaseURL(), s.crm.URL(), s.badge.HookURL())
+%[6]s`, s.dirName, s.wiki.BaseURL(), s.crm.URL(), s.badge.HookURL(), demoURL, s.guestApps())
 	file = filepath.Join(s.dirName, "exeunt.yaml")
 	return file, os.WriteFile(file, []byte(text), 0o600)
 }
@@ -135,7 +146,7 @@ apps:
 func (s *stage) clear() error {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
-	return errors.Join(s.running.stop(ctx), s.wiki.Close(), s.crm.Close(), s.badge.Close())
+	return errors.Join(s.running.stop(ctx), s.wiki.Close(), s.crm.Close(), s.badge.Close(), s.travel.Close(), s.chat.Close(), s.forum.Close())
 }
 
 // verifyLog seals and signs what there is, and recomputes all of it.
@@ -191,7 +202,7 @@ func (o *oldDoor) open(ctx context.Context) (status int, err error) {
 	} else {
 		r.Header.Set("Authorization", "Bearer "+o.bearer)
 	}
-	resp, err := http.DefaultClient.Do(r)
+	resp, err := http.DefaultTransport.RoundTrip(r) // where it leads is an answer, and nothing to follow
 	if err != nil {
 		return 0, err
 	}

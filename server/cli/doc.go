@@ -7,7 +7,8 @@
 //	notary.go     the log's checkpoints: signed, brought outside; the alarm
 //	first.go      what is made when there is no configuration: tokens, advice
 //	demo.go       exeunt demo: one performance
-//	demo_stage.go three apps, exeunt between them, and the five people
+//	demo_stage.go the apps, exeunt between them, and the five people
+//	demo_sessions.go those of the apps that people are signed in to from elsewhere
 //	demo_acts.go  what happens in it, act by act
 //	demo_forget.go the last acts: certified, and forgotten
 //	config.go     exeunt config check, schema; how every command finds its file
@@ -26,6 +27,7 @@
 //	retained.go   exeunt retained ask, list, destroy
 //	session.go    exeunt session list
 //	recipe.go     exeunt recipe test, schema
+//	saml.go       exeunt saml metadata
 //	scim.go       exeunt scim check
 //	token.go      exeunt token new, list, revoke
 //	witness.go    exeunt witness

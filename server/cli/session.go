@@ -15,7 +15,13 @@ import (
 )
 
 func sessionCommand() *cobra.Command {
-	return group("session", "See what is known of people's sessions", sessionListCommand())
+	c := group("session", "See what is known of people's sessions", sessionListCommand())
+	c.Long = `To end a session, an app must be told which. What follows from no template (name_id of saml,
+subject of oidc) is told by whoever signs people in: feeds in the configuration, POST /v1/sessions.
+When somebody leaves, what is known here is ended, in the case of their departure.`
+	c.Example = `  exeunt session list --person ada@example.com    what would be ended, if she left now?
+  exeunt case show 0199c1d2-…                     what was ended, and what is proven?`
+	return c
 }
 
 func sessionListCommand() *cobra.Command {

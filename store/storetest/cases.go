@@ -254,9 +254,9 @@ func accounts(t *testing.T, s *store.Store) {
 	}
 	_, err := read()
 	wantKind(t, err, bridge.KindNotFound)
-	for _, want := range []bridge.Account{{ID: "7", Login: "ada", Match: "userName", Case: c.ID}, {ID: "8", Case: c.ID}} {
+	for _, want := range []bridge.Account{{ID: "7", Login: "ada", Match: "userName", Live: []string{"x", "y"}, Case: c.ID}, {ID: "8", Case: c.ID}} {
 		must(t, s, func(tx bridge.Tx) error { return tx.PutAccount(l, want) })
-		if got, err := read(); got != want || err != nil {
+		if got, err := read(); !cmp.Equal(got, want) || err != nil {
 			t.Errorf("got %+v, %v", got, err)
 		}
 	}

@@ -117,7 +117,7 @@ func probe(t *testing.T, target Target) {
 func find(t *testing.T, target Target) {
 	a := found(t, target)
 	again, err := target.Connector.Find(t.Context(), target.Known)
-	if err != nil || again != a {
+	if err != nil || !reflect.DeepEqual(again, a) {
 		t.Errorf("found %v, then %v, %v", a, again, err)
 	}
 	if target.Unknown.UserName != "" {

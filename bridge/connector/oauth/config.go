@@ -103,6 +103,10 @@ func (c *Config) Validate() (problems []*bridge.Error) {
 	return append(problems, c.Egress.Validate()...)
 }
 
+// Relies reports whether somebody of whom no feed has told is taken to have no
+// token.
+func (c *Config) Relies() bool { return c.Complete }
+
 // Open returns the connector of the authorization server that c describes. It
 // asks nobody.
 func (c *Config) Open() (bridge.Connector, error) {
@@ -128,6 +132,6 @@ func (c *Config) Open() (bridge.Connector, error) {
 		}
 	}
 	s.introspection = &endpoint{"POST introspection", c.Introspection, asking}
-	s.probe = probe.By(s.active)
+	s.probe = probe.By(held, s.active)
 	return s, nil
 }

@@ -40,15 +40,16 @@ func (s *issuer) Capabilities() bridge.Capabilities {
 // Find says whether tokens of the person are known, and how many are alive.
 func (s *issuer) Find(ctx context.Context, who bridge.Identifiers) (bridge.Account, error) {
 	if len(tokens(who.Sessions, refresh))+len(tokens(who.Sessions, access)) == 0 {
-		return bridge.Account{}, s.unknown()
+		return bridge.Account{}, s.unknown(who)
 	}
 	return bridge.Account{ID: who.Person, Match: "id", Live: s.probe.Look(ctx, s.tries(who.Sessions))}, nil
 }
 
-// unknown is the outcome if no token of a person is known.
-func (s *issuer) unknown() error {
-	if s.complete {
-		return bridge.ErrNoAccount
+// unknown is the outcome if no token of a person is known. A session of which the
+// tokens were not told has some all the same.
+func (s *issuer) unknown(who bridge.Identifiers) error {
+	if s.complete && len(who.Sessions) == 0 {
+		return bridge.ErrNoneKnown
 	}
 	return bridge.Impossible(errUnknown)
 }
@@ -67,18 +68,17 @@ func tokens(sessions []bridge.Session, kind string) (list []token) {
 	return list
 }
 
-// tries is what to try: by introspection every token, at a page what is presented
-// there.
-func (s *issuer) tries(sessions []bridge.Session) (list []bridge.Session) {
-	if s.introspection == nil {
-		for _, held := range sessions {
-			held.Credential = cmp.Or(held.Credential, held.Access)
-			list = append(list, held)
-		}
-		return list
-	}
-	for _, t := range slices.Concat(tokens(sessions, refresh), tokens(sessions, access)) {
-		list = append(list, bridge.Session{Credential: t.value})
+// held are the tokens of a session that introspection is asked about. Those of one
+// session go together: a server that knows one as ours and active, speaks of the other
+// one as well.
+func held(s bridge.Session) []bridge.Secret { return []bridge.Secret{s.Refresh, s.Access} }
+
+// tries is what to try: at a page, the access token of a session where nothing else
+// is said to be presented.
+func (s *issuer) tries(sessions []bridge.Session) []bridge.Session {
+	list := slices.Clone(sessions)
+	for i := range list {
+		list[i].Credential = cmp.Or(list[i].Credential, list[i].Access)
 	}
 	return list
 }
@@ -92,7 +92,7 @@ func (s *issuer) Do(ctx context.Context, o bridge.Order) (bridge.Receipt, error)
 	all := s.revoke(ctx, tokens(o.Who.Sessions, refresh))
 	all = append(all, s.revoke(ctx, tokens(o.Who.Sessions, access))...)
 	if len(all) == 0 {
-		return bridge.Receipt{}, s.unknown()
+		return bridge.Receipt{}, s.unknown(o.Who)
 	}
 	return judge(all)
 }

@@ -91,13 +91,15 @@ func (a *Authority) Load(data string, create bool) error {
 	return nil
 }
 
-// CheckKey says why a file cannot be one of our keys; nil if it can.
-func CheckKey(path string) error {
+// CheckKey is the name by which the key of a file is published, or says why it cannot
+// be one of ours.
+func CheckKey(path string) (name string, err error) {
 	p, err := pair.Read(path)
-	if err == nil {
-		_, err = webKey(p.Private)
+	if err != nil {
+		return "", err
 	}
-	return err
+	key, err := webKey(p.Private)
+	return key.KeyID, err
 }
 
 // webKey is a private key with the algorithm it signs by, and its thumbprint (RFC

@@ -102,6 +102,10 @@ func CheckIssuer(field, issuer string) *bridge.Error {
 // Speak says who we are; it must be called before Open.
 func (c *Config) Speak(a *Authority) { c.who = a }
 
+// Relies reports whether somebody of whom no feed has told is taken to have no
+// session.
+func (c *Config) Relies() bool { return c.Complete }
+
 // Open returns the connector of the relying party that c describes. It asks nobody.
 func (c *Config) Open() (bridge.Connector, error) {
 	if problems := c.Validate(); len(problems) > 0 {

@@ -34,7 +34,7 @@ const parallel = 4
 const name = "POST logout token"
 
 var (
-	errUnknown = errors.New("nothing is known of the person's sessions in this app: no feed has told of one, and no subject is configured")
+	errUnknown = errors.New("nothing is known by which this app would find the person's sessions: no feed has told of a sub or sid, and no subject is configured")
 	errRefused = fmt.Errorf("%s answered 400: the app refuses the token; see that it knows our issuer, our keys and this client_id", name)
 )
 
@@ -48,7 +48,7 @@ func (p *party) Capabilities() bridge.Capabilities {
 func (p *party) Find(ctx context.Context, who bridge.Identifiers) (bridge.Account, error) {
 	list, _ := p.reach.targets(who)
 	if len(list) == 0 {
-		return bridge.Account{}, p.unknown()
+		return bridge.Account{}, p.unknown(who)
 	}
 	a := bridge.Account{Match: "session", Live: p.probe.Look(ctx, who.Sessions)}
 	for _, s := range who.Sessions {
@@ -66,10 +66,11 @@ func (p *party) Find(ctx context.Context, who bridge.Identifiers) (bridge.Accoun
 	return a, nil
 }
 
-// unknown is the outcome if nothing is known of a person.
-func (p *party) unknown() error {
-	if p.reach.complete {
-		return bridge.ErrNoAccount
+// unknown is the outcome if nothing is known by which the app would find sessions of a
+// person. One that is known by something else is a session all the same.
+func (p *party) unknown(who bridge.Identifiers) error {
+	if p.reach.complete && len(who.Sessions) == 0 {
+		return bridge.ErrNoneKnown
 	}
 	return bridge.Impossible(errUnknown)
 }
@@ -82,7 +83,7 @@ func (p *party) Do(ctx context.Context, o bridge.Order) (bridge.Receipt, error) 
 	}
 	list, all := p.reach.targets(o.Who)
 	if len(list) == 0 {
-		return bridge.Receipt{}, p.unknown()
+		return bridge.Receipt{}, p.unknown(o.Who)
 	}
 	sent := make([]delivery, len(list))
 	var work sync.WaitGroup

@@ -146,6 +146,14 @@ func TestWhatAnAnswerIsWorth(t *testing.T) {
 				who.Sessions[i].Subject = ""
 			}
 		}, bridge.Confirmed, 0, nil},
+		{"one is known by something else", func(c *Config) { c.Complete = true }, func(who *bridge.Identifiers) {
+			who.Sessions = append(who.Sessions, bridge.Session{Access: "token"})
+		}, bridge.Unconfirmed, 0, bridge.ErrCannotCheck},
+		{"as many as are kept", func(c *Config) { c.Complete = true }, func(who *bridge.Identifiers) {
+			for i := len(who.Sessions); i < bridge.MostSessions; i++ {
+				who.Sessions = append(who.Sessions, bridge.Session{Subject: subject, SID: fmt.Sprint("old-", i), Credential: who.Sessions[0].Credential})
+			}
+		}, bridge.Unconfirmed, 0, bridge.ErrCannotCheck},
 		{"nothing but a rule for the subject", func(c *Config) { c.Subject = "externalId" }, func(who *bridge.Identifiers) { who.Sessions = nil },
 			bridge.Unconfirmed, 3, bridge.ErrCannotCheck},
 		{"found by subject", func(c *Config) { c.IndexesBy = bySub }, nil, bridge.Confirmed, 0, nil},
@@ -197,11 +205,16 @@ func TestNothingIsKnown(t *testing.T) {
 		t.Errorf("nothing known: %v", err)
 	}
 	c.Complete = true
-	if _, _, err := revoke(t, open(t, c, authority(t)), who); !errors.Is(err, bridge.ErrNoAccount) {
+	if _, _, err := revoke(t, open(t, c, authority(t)), who); !errors.Is(err, bridge.ErrNoneKnown) {
 		t.Errorf("nothing known where everything would be: %v", err)
 	}
+	who.Sessions = []bridge.Session{{Access: "token"}}
+	if _, _, err := revoke(t, open(t, c, authority(t)), who); !bridge.IsImpossible(err) {
+		t.Errorf("a session that is known by something else: %v", err)
+	}
+	who.Sessions = nil
 	// What was known when it was planned may have expired when it is done.
-	if _, err := open(t, c, authority(t)).Do(t.Context(), bridge.Order{Effect: bridge.Revoke, Who: who}); !errors.Is(err, bridge.ErrNoAccount) {
+	if _, err := open(t, c, authority(t)).Do(t.Context(), bridge.Order{Effect: bridge.Revoke, Who: who}); !errors.Is(err, bridge.ErrNoneKnown) {
 		t.Errorf("expired meanwhile: %v", err)
 	}
 	c.Complete, c.Subject = false, "acme|{externalId}"

@@ -60,7 +60,7 @@ type reach struct {
 func (r reach) targets(who bridge.Identifiers) (list []target, all bool) {
 	var subs []string
 	var sessions []target // one for each sid
-	unnamed := false      // a session of which only the subject was told
+	unnamed := false      // a session that no sid tells from others
 	for _, s := range who.Sessions {
 		if s.Subject != "" && !slices.Contains(subs, s.Subject) {
 			subs = append(subs, s.Subject)
@@ -68,7 +68,7 @@ func (r reach) targets(who bridge.Identifiers) (list []target, all bool) {
 		one := target{s.Subject, s.SID}
 		switch {
 		case s.SID == "":
-			unnamed = unnamed || s.Subject != ""
+			unnamed = true
 		case !slices.Contains(sessions, one):
 			sessions = append(sessions, one)
 		}
@@ -84,7 +84,7 @@ func (r reach) targets(who bridge.Identifiers) (list []target, all bool) {
 		sessions = slices.DeleteFunc(sessions, func(t target) bool { return t.sub == "" })
 		return append(sessions, everything(subs)...), true
 	}
-	if r.complete && len(sessions) > 0 && !unnamed {
+	if r.complete && len(sessions) > 0 && !unnamed && len(who.Sessions) < bridge.MostSessions { // else older ones may be forgotten
 		return sessions, true
 	}
 	return append(sessions, everything(subs)...), false

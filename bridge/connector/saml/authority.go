@@ -111,7 +111,7 @@ func (a *Authority) Load(create bool) error {
 	return nil
 }
 
-var errNoKeys = errors.New("saml: our keys have not been read")
+var errNoKeys = errors.New("there is no key to sign with yet: exeunt makes or reads it when it starts")
 
 // Pairs are our keys, the one that signs first; none before Load.
 func (a *Authority) Pairs() []Pair {
@@ -199,10 +199,14 @@ func (a *Authority) complain(p *partner, err error) {
 		Msg("a SAML partner's metadata cannot be used; the last good copy stays until it expires")
 }
 
-// Equip says where our key is, if none is configured, and the last good copies of
-// partners' metadata, and where complaints go. It goes before Load.
-func (a *Authority) Equip(dir string, log zerolog.Logger) {
-	a.options.KeyFile, a.options.Dir, a.options.Log = filepath.Join(dir, "saml.key"), filepath.Join(dir, "saml"), log
+// Equip says where our key is, if none is configured, and where complaints go; and
+// where the last good copies of partners' metadata are, unless only a look is taken,
+// which writes nothing. It goes before Load.
+func (a *Authority) Equip(dir string, look bool, log zerolog.Logger) {
+	a.options.KeyFile, a.options.Log = filepath.Join(dir, "saml.key"), log
+	if !look {
+		a.options.Dir = filepath.Join(dir, "saml")
+	}
 }
 
 // CheckKey says what is wrong with a file that is to be one of our keys.

@@ -1,6 +1,7 @@
 package saml
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
@@ -102,26 +103,34 @@ func TestMetadata(t *testing.T) {
 			t.Errorf("%s: %v, %v", role, k.Signing, err)
 		}
 	}
-	for _, want := range append(slices.Clone(digestMethods), signatureMethods...) {
-		if !strings.Contains(string(text), `Algorithm="`+want+`"`) {
-			t.Errorf("%s is not offered", want)
-		}
+	var parts []string
+	described, err := parseMetadata(text)
+	if err != nil {
+		t.Fatal(err)
 	}
+	for _, e := range described.ChildElements() {
+		parts = append(parts, e.Tag)
+	}
+	if want := []string{"Signature", "Extensions", "IDPSSODescriptor", "SPSSODescriptor"}; !slices.Equal(parts, want) { // the order of the schema
+		t.Errorf("it has %v, want %v", parts, want)
+	}
+	if strings.Contains(string(text), "use=") {
+		t.Error("a key is for one use only, or for none")
+	}
+	offered := []string{`<alg:SigningMethod Algorithm="` + rsaSHA256, `<alg:DigestMethod Algorithm="` + nsEncryption + `sha256"`}
 	for _, method := range signatureMethods {
-		if _, known := methodOf(method); !known {
-			t.Errorf("%s is offered, and not taken", method)
-		}
+		offered = append(offered, `<alg:SigningMethod Algorithm="`+method.uri+`"`)
 	}
-	for _, method := range digestMethods {
-		if !digestKnown(method) {
-			t.Errorf("%s is offered, and not taken", method)
+	for _, want := range offered {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("%s is not offered", want)
 		}
 	}
 	fragment, err := a.Fragment()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(string(fragment), "<md:KeyDescriptor"); n != 2 || strings.Count(string(fragment), "<md:SingleLogoutService") != 3 ||
+	if n := strings.Count(string(fragment), "<KeyDescriptor"); n != 2 || strings.Count(string(fragment), "<SingleLogoutService") != 3 ||
 		strings.Contains(string(fragment), "entityID") {
 		t.Errorf("%s", fragment)
 	}
@@ -244,6 +253,37 @@ func (l *library) set(text []byte) {
 func (l *library) partner(pins ...string) PartnerConfig {
 	return PartnerConfig{Name: "wiki", Role: RoleSP, Origin: Origin{Metadata: l.URL + "/sp.xml", EntityID: spID, Pin: pins,
 		Egress: call.Egress{AllowNetworks: []string{"127.0.0.0/8"}, CAFile: l.ca}}}
+}
+
+// What a URL answers is known as soon as exeunt has started: being told of partners
+// before, or being stopped while it asks, does not make it wait.
+func TestFetchedAtTheStart(t *testing.T) {
+	site := newLibrary(t)
+	site.set(descriptor(spID, spKey().Certificate))
+	old, _ := newAuthority(t)
+	a := NewAuthority(old.options)
+	if err := a.Register(site.partner(pinOf(spKey().Certificate))); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Load(false); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	a.Refresh(ctx)
+	d := NewDesk(DeskOptions{Now: time.Now})
+	d.Know(Circle{Authority: a})
+	ctx, cancel = context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); d.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+	for begun := time.Now(); ; time.Sleep(time.Millisecond) {
+		if _, ok := a.Named("wiki", RoleSP); ok {
+			break
+		} else if time.Since(begun) > 5*time.Second {
+			t.Fatalf("not known after %d questions", site.asked.Load())
+		}
+	}
 }
 
 // What a URL answers is fetched when it is due, kept, and used until it expires; what

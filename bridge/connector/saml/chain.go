@@ -60,7 +60,7 @@ func (x *exchange) legs(actions []bridge.Action) (legs []leg) {
 			continue
 		}
 		p, ok := x.Authority.Named(a.Lane.App, RoleSP)
-		if _, soap := endpointOf(p, SOAP); !ok || soap {
+		if _, soap := p.takes(SOAP); !ok || soap {
 			continue
 		}
 		if _, front := frontDoor(p, Redirect); front && len(legs) < maxLegs {
@@ -68,15 +68,6 @@ func (x *exchange) legs(actions []bridge.Action) (legs []leg) {
 		}
 	}
 	return legs
-}
-
-func endpointOf(p Partner, b Binding) (Endpoint, bool) {
-	for _, at := range p.Endpoints {
-		if at.Binding == b {
-			return at, true
-		}
-	}
-	return Endpoint{}, false
 }
 
 // walk sends the browser on its way: to the next app, or, if there is none left,

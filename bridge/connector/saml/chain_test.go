@@ -167,6 +167,11 @@ func TestAnswersNobodyAskedFor(t *testing.T) {
 	s := stop(t)
 	// A second walk of somebody else, whose question and RelayState are known.
 	other := stop(t)
+	namesake := newPeer(t, RoleIdP, newKey(), SOAP)
+	s.know("wiki", namesake, RoleIdP)
+	if err := s.authority.Load(false); err != nil {
+		t.Fatal(err)
+	}
 	for _, tt := range []struct {
 		name    string
 		binding Binding
@@ -184,6 +189,7 @@ func TestAnswersNobodyAskedFor(t *testing.T) {
 		{"of the app, signed by another", Redirect, s.browser, s.relay, otherKey(), func(*Response) {}, BadSignature},
 		{"of the app, signed by another, by post", POST, s.browser, s.relay, otherKey(), func(*Response) {}, BadSignature},
 		{"of the identity provider", Redirect, s.browser, s.relay, idpKey(), func(r *Response) { r.Issuer = s.idp.id() }, Unasked},
+		{"of an identity provider with the app's name", POST, s.browser, s.relay, newKey(), func(r *Response) { r.Issuer = namesake.id() }, Unasked},
 		{"by another browser", Redirect, s.organisation.browser(), s.relay, spKey(), func(*Response) {}, Unasked},
 		{"by another browser that walks itself", POST, other.browser, s.relay, spKey(), func(*Response) {}, Unasked},
 		{"without RelayState", Redirect, s.browser, "", spKey(), func(*Response) {}, Unasked},

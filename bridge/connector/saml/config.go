@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"path/filepath"
 
+	crewjam "github.com/crewjam/saml"
+
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/bridge/connector/internal/call"
 	"github.com/exeunt/exeunt/bridge/connector/internal/naming"
@@ -69,6 +71,10 @@ const (
 // Speak gives the authority in whose name the app is spoken to, and the app's name.
 // It goes before Open.
 func (c *Config) Speak(a *Authority, app string) { c.authority, c.app = a, app }
+
+// Relies reports whether somebody of whom no feed has told is taken to have no
+// session.
+func (c *Config) Relies() bool { return c.Complete }
 
 // Root has relative file names count from dir.
 func (c *Config) Root(dir string) {
@@ -141,13 +147,13 @@ func (c *Config) Open() (bridge.Connector, error) {
 
 // formats are the short names of NameID formats (SAML core, section 8.3).
 var formats = map[string]string{
-	"persistent":  "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent",
+	"persistent":  string(crewjam.PersistentNameIDFormat),
 	"transient":   transient,
-	"email":       "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress",
-	"unspecified": "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified",
+	"email":       string(crewjam.EmailAddressNameIDFormat),
+	"unspecified": string(crewjam.UnspecifiedNameIDFormat),
 }
 
-const transient = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"
+const transient = string(crewjam.TransientNameIDFormat)
 
 func (n *NameIDConfig) validate() (problems []*bridge.Error) {
 	switch u, err := url.Parse(n.Format); {

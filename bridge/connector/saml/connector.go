@@ -42,8 +42,8 @@ func (d *door) Capabilities() bridge.Capabilities {
 func (d *door) Find(ctx context.Context, who bridge.Identifiers) (bridge.Account, error) {
 	names, told := d.names(who)
 	if len(names) == 0 {
-		if d.complete {
-			return bridge.Account{}, bridge.ErrNoAccount
+		if d.complete && len(who.Sessions) == 0 { // one without a NameID is one all the same
+			return bridge.Account{}, bridge.ErrNoneKnown
 		}
 		return bridge.Account{}, bridge.Impossible(errUnknown)
 	}
@@ -84,11 +84,6 @@ func (d *door) Check(ctx context.Context, o bridge.Order) (bridge.Receipt, error
 // Probe has the session of nobody ended: an app that refuses our key or our name
 // says so, and what it answers shows whether its metadata is right.
 func (d *door) Probe(ctx context.Context) error {
-	if len(d.authority.Pairs()) == 0 {
-		if err := d.authority.Load(false); err != nil {
-			return bridge.Permanent(err)
-		}
-	}
 	if err := d.authority.refresh(ctx, d.app); err != nil {
 		return err
 	}
@@ -110,15 +105,12 @@ func (d *door) speak() (line, error) {
 	if !ok {
 		return line{}, errNoMetadata
 	}
-	l := line{door: d, app: app}
-	i := slices.IndexFunc(app.Endpoints, func(e Endpoint) bool { return e.Binding == SOAP })
-	if i < 0 {
+	at, ok := app.takes(SOAP)
+	if !ok {
 		return line{}, bridge.Impossible(errNoSOAP)
 	}
-	l.endpoint = app.Endpoints[i].Location
-	var err error
-	l.key, err = d.signer()
-	return l, err
+	key, err := d.signer()
+	return line{door: d, app: app, endpoint: at.Location, key: key}, err
 }
 
 // signer is by what key the app knows us.

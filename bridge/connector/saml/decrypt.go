@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/beevik/etree"
+	dsig "github.com/russellhaering/goxmldsig"
 )
 
 // maxEncrypted is how long a name may be once it is encrypted, in bytes.
@@ -22,6 +23,8 @@ var errEncrypted = errors.New("the name cannot be decrypted")
 // decryptName returns the NameID in an EncryptedID, put into its place in the tree so
 // that its namespaces are those of its surroundings. It may be called only with what
 // a partner has signed: nobody else gets to try ciphertexts of their own on us.
+// crewjam's xmlenc is not asked, because it panics at ciphertexts that are too short or
+// no whole blocks, and lets whoever encrypted choose CBC and PKCS #1 v1.5.
 func decryptName(id *etree.Element, keys []Pair, allowCBC bool) (*etree.Element, error) {
 	data, wrap, err := encryptedParts(id)
 	if err != nil {
@@ -79,26 +82,13 @@ func encryptedParts(id *etree.Element) (data, wrap *etree.Element, err error) {
 	if data == nil {
 		return nil, nil, errEncrypted
 	}
-	if info := only(data, nsDigest, "KeyInfo"); wrap == nil && info != nil {
+	if info := only(data, dsig.Namespace, "KeyInfo"); wrap == nil && info != nil {
 		wrap = only(info, nsEncryption, "EncryptedKey")
 	}
 	if wrap == nil {
 		return nil, nil, errEncrypted
 	}
 	return data, wrap, nil
-}
-
-// only returns the one child of that name; nil if there is none, or are several.
-func only(el *etree.Element, space, tag string) (found *etree.Element) {
-	for _, child := range el.ChildElements() {
-		if is(child, space, tag) {
-			if found != nil {
-				return nil
-			}
-			found = child
-		}
-	}
-	return found
 }
 
 func methodIn(el *etree.Element) string {
@@ -135,7 +125,7 @@ func wrapping(wrap *etree.Element) (*rsa.OAEPOptions, error) {
 	for _, param := range only(wrap, nsEncryption, "EncryptionMethod").ChildElements() {
 		var known bool
 		switch algorithm := attribute(param, "Algorithm"); {
-		case is(param, nsDigest, "DigestMethod"):
+		case is(param, dsig.Namespace, "DigestMethod"):
 			options.Hash, known = oaepDigest(algorithm)
 		case is(param, nsEncryption11, "MGF") && method == oaep:
 			options.MGFHash, known = oaepMask(algorithm)

@@ -33,7 +33,8 @@ const (
 
 // read reads a partner out of metadata (SAML metadata, section 2): one entity,
 // in the role that it is registered for. Errors hold nothing of the document but
-// the names of its elements.
+// the names of its elements. crewjam's EntityDescriptor is not filled from it: that
+// takes bytes, and what is good here is the part of the tree that was signed.
 func (c PartnerConfig) read(data []byte) (knowledge, error) {
 	root, err := parseMetadata(data)
 	if err != nil {
@@ -265,14 +266,4 @@ func cached(text string) time.Duration {
 		d += time.Duration(n) * unit
 	}
 	return d
-}
-
-// children are the direct children of that name, and no deeper ones.
-func children(e *etree.Element, space, tag string) (list []*etree.Element) {
-	for _, c := range e.ChildElements() {
-		if is(c, space, tag) {
-			list = append(list, c)
-		}
-	}
-	return list
 }

@@ -133,6 +133,9 @@ func (d *Desk) runOne(ctx context.Context) {
 	}
 }
 
+// nothingSaid answers where SAML is not configured.
+const nothingSaid = "nothing is said here in SAML"
+
 // MaxBody is how many bytes of a body are read. Base64 and percent signs make a form
 // longer than what it holds.
 const MaxBody = 1 << 20
@@ -142,7 +145,7 @@ const MaxBody = 1 << 20
 func (d *Desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s := d.circle.Load()
 	if s.Authority == nil {
-		http.NotFound(w, r)
+		http.Error(w, nothingSaid, http.StatusNotFound)
 		return
 	}
 	headers(w.Header())
@@ -258,7 +261,7 @@ func (x *exchange) id() string { return x.w.Header().Get("X-Request-Id") }
 func (d *Desk) Metadata(w http.ResponseWriter, r *http.Request) {
 	s := d.circle.Load()
 	if s.Authority == nil {
-		http.NotFound(w, r)
+		http.Error(w, nothingSaid, http.StatusNotFound)
 		return
 	}
 	data, err := s.Authority.Metadata(MetadataValid)
@@ -275,7 +278,7 @@ func (d *Desk) Metadata(w http.ResponseWriter, r *http.Request) {
 // sections 2.4.3 and 2.4.4): nobody signs in here. Nothing of the message is read.
 func (d *Desk) NoEntry(w http.ResponseWriter, r *http.Request) {
 	if d.circle.Load().Authority == nil {
-		http.NotFound(w, r)
+		http.Error(w, nothingSaid, http.StatusNotFound)
 		return
 	}
 	d.Show(w, http.StatusNotImplemented, PageNoEntry)

@@ -21,6 +21,21 @@
 //	connector.go   Find, Check, Probe
 //	logout.go      Do: LogoutRequests by SOAP, until no session is left
 //
+//	desk.go        Desk: who answers /saml/slo and /saml/metadata
+//	inbound.go     a LogoutRequest -> a case, and what may be said of it
+//	chain.go       a browser that is led from app to app, and back
+//	refusals.go    what was refused, in the log
+//
+// # What is of crewjam/saml, and what is not
+//
+// Of github.com/crewjam/saml are the forms of what we write: messages, metadata,
+// bindings, statuses, formats of names; what its types lack is added to their
+// elements. Whatever reads is ours. Its v0.5.1 has nothing that takes a
+// LogoutRequest, signs or verifies a query, or speaks SOAP for logout; it unmarshals
+// the bytes that came and not the tree that was verified, keeps the last of several
+// SessionIndexes, takes an answer to anything and from any year, and panics when an
+// Issuer is missing. Its encryption fares no better: see EncryptName and decryptName.
+//
 // # Rules, and the attack behind each
 //
 // XML signatures have been got round for twenty years, and almost always in one of

@@ -18,19 +18,21 @@ import (
 const (
 	nsEncryption   = "http://www.w3.org/2001/04/xmlenc#"
 	nsEncryption11 = "http://www.w3.org/2009/xmlenc11#"
-	nsDigest       = dsig.Namespace
 
 	// XML Encryption 1.1, sections 5.5.2, 5.2.4 and 5.2.2.
 	oaepMGF1 = nsEncryption + "rsa-oaep-mgf1p"
 	oaep     = nsEncryption11 + "rsa-oaep"
 	gcm      = nsEncryption11 + "aes256-gcm"
 	cbc      = nsEncryption + "aes256-cbc"
-	sha1URI  = nsDigest + "sha1"
+	sha1URI  = dsig.Namespace + "sha1"
 )
 
 // EncryptName replaces the NameID of a request, which must not be signed yet, by an
 // EncryptedID for a partner: AES-256-GCM where it takes that, else AES-256-CBC, which
 // every partner can read. The key goes by RSA-OAEP with its defaults, for the same reason.
+//
+// It is not made by crewjam's xmlenc, whose AES-GCM (v0.5.1) encrypts as many zeros as
+// the name is long, and panics without a nonce; its CBC alone would be a second way.
 func EncryptName(el *etree.Element, to Partner) error {
 	if to.Encrypt == nil {
 		return errors.New("the partner has no key for encrypting")
@@ -43,6 +45,7 @@ func EncryptName(el *etree.Element, to Partner) error {
 		if !is(name, nsAssertion, "NameID") {
 			continue
 		}
+		name.CreateAttr("xmlns:saml", nsAssertion) // it is to stand alone
 		plain, err := write(name)
 		if err != nil {
 			return err
@@ -86,7 +89,7 @@ func encryptedID(plain []byte, public *rsa.PublicKey, authenticated bool) (*etre
 	data.CreateAttr("Type", nsEncryption+"Element")
 	data.CreateElement("xenc:EncryptionMethod").CreateAttr("Algorithm", method)
 	info := data.CreateElement("ds:KeyInfo")
-	info.CreateAttr("xmlns:ds", nsDigest)
+	info.CreateAttr("xmlns:ds", dsig.Namespace)
 	wrap := info.CreateElement("xenc:EncryptedKey")
 	wrapMethod := wrap.CreateElement("xenc:EncryptionMethod")
 	wrapMethod.CreateAttr("Algorithm", oaepMGF1)

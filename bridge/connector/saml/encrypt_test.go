@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/beevik/etree"
+	dsig "github.com/russellhaering/goxmldsig"
 )
 
 // encrypted is our request with its name encrypted to ourselves, and not signed yet.
@@ -54,13 +55,7 @@ func TestEncryptedNames(t *testing.T) {
 			w.partners[RoleIdP][idpID] = p
 			// The right key is not the first.
 			w.Keys = func() []Pair { return []Pair{ellipticKey(t, elliptic.P256()), newKey(), ourKey()} }
-			var m Message
-			var err error
-			if b == Redirect {
-				m, err = w.Redirect(t.Context(), queryOf(t, el, true, "", idpKey()))
-			} else {
-				m, err = w.receive(b, true, bytesOf(t, signed(t, el, idpKey())))
-			}
+			m, err := w.bring(b, true, sent(t, b, true, el, idpKey()))
 			if err != nil || m.Request.Name != aRequest().Name || len(m.Request.Indexes) != 2 {
 				t.Errorf("%s: %v %+v", b, err, m.Request)
 			}
@@ -68,8 +63,19 @@ func TestEncryptedNames(t *testing.T) {
 	}
 }
 
+// TestEncryptedNameStandsAlone: it brings its namespaces along, for those who read it
+// without its surroundings.
+func TestEncryptedNameStandsAlone(t *testing.T) {
+	name, err := decryptName(take(encrypted(t, true), "./EncryptedID"), []Pair{ourKey()}, false)
+	if err != nil || !is(name, nsAssertion, "NameID") {
+		t.Error(err, name)
+	}
+}
+
 // TestEncryptionAttacks: nothing of it panics, and all of it is refused alike.
-func TestEncryptionAttacks(t *testing.T) {
+func TestEncryptionAttacks(t *testing.T) { try(t, encryptionAttacks(t)) }
+
+func encryptionAttacks(t testing.TB) (all []attack) {
 	for _, c := range []struct {
 		name string
 		gcm  bool
@@ -83,7 +89,7 @@ func TestEncryptionAttacks(t *testing.T) {
 		{"the key beside the data", true, false, "", func(el *etree.Element) {
 			el.FindElement("./EncryptedID").AddChild(take(el, "./EncryptedID/EncryptedData/KeyInfo/EncryptedKey"))
 			set(el.FindElement("./EncryptedID/EncryptedKey"), "xmlns:xenc", nsEncryption)
-			set(el.FindElement("./EncryptedID/EncryptedKey"), "xmlns:ds", nsDigest)
+			set(el.FindElement("./EncryptedID/EncryptedKey"), "xmlns:ds", dsig.Namespace)
 		}},
 		{"GCM called CBC", true, true, BadEncryption, func(el *etree.Element) {
 			set(el.FindElement("./EncryptedID/EncryptedData/EncryptionMethod"), "Algorithm", cbc)
@@ -179,17 +185,14 @@ func TestEncryptionAttacks(t *testing.T) {
 		{"text in it", true, true, BadEncryption, encrypting(`ada@example.com`)},
 		{"a name that counts on its surroundings", true, true, "", encrypting(`<saml:NameID>ada@example.com</saml:NameID>`)},
 	} {
-		el := encrypted(t, c.gcm)
-		c.edit(el)
-		w := newWorld()
-		p := w.partners[RoleIdP][idpID]
-		p.CBC = c.cbc
-		w.partners[RoleIdP][idpID] = p
-		_, err := w.SOAP(t.Context(), soap(bytesOf(t, signed(t, el, idpKey()))))
-		if got := reason(t, err); got != c.want {
-			t.Errorf("%s: got %q (%v), want %q", c.name, got, err, c.want)
+		for _, by := range []Binding{SOAP, POST, Redirect} {
+			el := encrypted(t, c.gcm)
+			c.edit(el)
+			all = append(all, attack{name: c.name, by: by, request: true, want: c.want, id: attribute(el, "ID"), cbc: c.cbc,
+				wire: sent(t, by, true, el, idpKey())})
 		}
 	}
+	return all
 }
 
 // encrypting puts something else where the name was.
@@ -206,15 +209,17 @@ func encrypting(plain string) func(*etree.Element) {
 
 // TestNobodyTriesCiphertexts: before a signature is good, nothing is decrypted.
 func TestNobodyTriesCiphertexts(t *testing.T) {
-	w, tried := newWorld(), 0
-	w.Keys = func() []Pair { tried++; return []Pair{ourKey()} }
-	el := encrypted(t, true)
-	_, err := w.SOAP(t.Context(), soap(bytesOf(t, signed(t, el, newKey()))))
-	if reason(t, err) != BadSignature || tried > 0 {
-		t.Errorf("%v, tried %d times", err, tried)
-	}
-	if _, err = w.SOAP(t.Context(), soap(bytesOf(t, signed(t, el, idpKey())))); err != nil || tried != 1 {
-		t.Errorf("%v, tried %d times", err, tried)
+	for _, by := range []Binding{SOAP, POST, Redirect} {
+		w, tried := newWorld(), 0
+		w.Keys = func() []Pair { tried++; return []Pair{ourKey()} }
+		el := encrypted(t, true)
+		_, err := w.bring(by, true, sent(t, by, true, el, newKey()))
+		if reason(t, err) != BadSignature || tried > 0 {
+			t.Errorf("%s: %v, tried %d times", by, err, tried)
+		}
+		if _, err = w.bring(by, true, sent(t, by, true, el, idpKey())); err != nil || tried != 1 {
+			t.Errorf("%s: %v, tried %d times", by, err, tried)
+		}
 	}
 }
 

@@ -265,10 +265,8 @@ func (x *exchange) fail(err error) {
 // asked for if it can, else by Redirect, else by POST.
 func frontDoor(p Partner, first Binding) (at Endpoint, ok bool) {
 	for _, b := range []Binding{first, Redirect, POST} {
-		for _, at := range p.Endpoints {
-			if at.Binding == b && b != SOAP {
-				return at, true
-			}
+		if at, ok := p.takes(b); ok && b != SOAP {
+			return at, true
 		}
 	}
 	return Endpoint{}, false

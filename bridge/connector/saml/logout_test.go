@@ -33,8 +33,8 @@ func kind(err error) string {
 		return "final"
 	case bridge.IsImpossible(err):
 		return "impossible"
-	case errors.Is(err, bridge.ErrNoAccount):
-		return "absent"
+	case errors.Is(err, bridge.ErrNoneKnown):
+		return "none known"
 	case errors.Is(err, bridge.ErrStillOpen):
 		return "open"
 	case errors.Is(err, bridge.ErrCannotCheck):
@@ -92,7 +92,7 @@ func TestWhatAppsSay(t *testing.T) {
 			c.Once = test.once
 			app := s.open(t, c)
 			account, err := app.Find(t.Context(), who)
-			if err != nil || account.Live != test.sessions || account.Match != "session" {
+			if err != nil || len(account.Live) != test.sessions || account.Match != "session" {
 				t.Fatalf("%+v, %v", account, err)
 			}
 			o := revoke(who, account)
@@ -238,7 +238,7 @@ func TestEveryName(t *testing.T) {
 	who.Sessions = append(who.Sessions, s.signIn(1, grace).Sessions...)
 	app := s.open(t, s.config)
 	account, err := app.Find(t.Context(), who)
-	if err != nil || account.Live != 3 {
+	if err != nil || len(account.Live) != 3 {
 		t.Fatalf("%+v, %v", account, err)
 	}
 	o := revoke(who, account)
@@ -269,8 +269,9 @@ func TestWhoIsIt(t *testing.T) {
 		{"by the template", Config{NameID: rule}, nil, "done", "name_id"},
 		{"told, with a template", Config{NameID: &NameIDConfig{Value: "externalId"}}, told, "done", "session"},
 		{"nothing known", Config{}, nil, "impossible", ""},
-		{"nothing known, and all would be", Config{Complete: true}, nil, "absent", ""},
+		{"nothing known, and all would be", Config{Complete: true}, nil, "none known", ""},
 		{"only of another kind", Config{}, []bridge.Session{{Subject: "ada", SID: "1"}}, "impossible", ""},
+		{"only of another kind, and all would be", Config{Complete: true}, []bridge.Session{{Subject: "ada", SID: "1"}}, "impossible", ""},
 		{"the template needs what is not known", Config{NameID: &NameIDConfig{Value: "{externalId}"}}, nil, "impossible", ""},
 	} {
 		c := s.config

@@ -4,6 +4,8 @@ import (
 	"crypto/x509"
 	"time"
 
+	crewjam "github.com/crewjam/saml"
+
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/bridge/connector/internal/pair"
 )
@@ -15,9 +17,9 @@ type Pair = pair.Pair
 type Binding string
 
 const (
-	SOAP     Binding = "urn:oasis:names:tc:SAML:2.0:bindings:SOAP"
-	Redirect Binding = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
-	POST     Binding = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
+	SOAP     Binding = crewjam.SOAPBinding
+	Redirect Binding = crewjam.HTTPRedirectBinding
+	POST     Binding = crewjam.HTTPPostBinding
 )
 
 // Role is in what role a partner speaks to us. The same entity may have both,
@@ -49,6 +51,16 @@ type Partner struct {
 	Endpoints []Endpoint
 }
 
+// takes is where a partner takes messages by a binding; false if it does not.
+func (p Partner) takes(b Binding) (Endpoint, bool) {
+	for _, at := range p.Endpoints {
+		if at.Binding == b {
+			return at, true
+		}
+	}
+	return Endpoint{}, false
+}
+
 // Request is a LogoutRequest (SAML core, section 3.7.1).
 type Request struct {
 	ID           string
@@ -72,15 +84,16 @@ type Response struct {
 	Second       string // second-level status code; "" for none
 }
 
-// Status codes (SAML core, section 3.2.2.2).
+// Status codes (SAML core, section 3.2.2.2). crewjam's word for success is a variable,
+// which anybody could make mean something else.
 const (
 	StatusSuccess          = "urn:oasis:names:tc:SAML:2.0:status:Success"
-	StatusRequester        = "urn:oasis:names:tc:SAML:2.0:status:Requester"
-	StatusResponder        = "urn:oasis:names:tc:SAML:2.0:status:Responder"
-	StatusVersionMismatch  = "urn:oasis:names:tc:SAML:2.0:status:VersionMismatch"
-	StatusPartialLogout    = "urn:oasis:names:tc:SAML:2.0:status:PartialLogout"
-	StatusRequestDenied    = "urn:oasis:names:tc:SAML:2.0:status:RequestDenied"
-	StatusUnknownPrincipal = "urn:oasis:names:tc:SAML:2.0:status:UnknownPrincipal"
+	StatusRequester        = crewjam.StatusRequester
+	StatusResponder        = crewjam.StatusResponder
+	StatusVersionMismatch  = crewjam.StatusVersionMismatch
+	StatusPartialLogout    = crewjam.StatusPartialLogout
+	StatusRequestDenied    = crewjam.StatusRequestDenied
+	StatusUnknownPrincipal = crewjam.StatusUnknownPrincipal
 )
 
 // Message is a verified message: either a request or a response.

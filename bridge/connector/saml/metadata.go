@@ -2,11 +2,12 @@ package saml
 
 import (
 	"encoding/base64"
+	"encoding/xml"
 	"errors"
 	"time"
 
 	"github.com/beevik/etree"
-	dsig "github.com/russellhaering/goxmldsig"
+	crewjam "github.com/crewjam/saml"
 )
 
 // MetadataValid is for how long metadata is valid that partners fetch from us.
@@ -15,7 +16,7 @@ const MetadataValid = 14 * 24 * time.Hour
 
 // metadataCached is how long partners need not fetch it again: how soon they
 // know a new key.
-const metadataCached = "PT1H"
+const metadataCached = time.Hour
 
 // Metadata describes us, signed, and valid from now for that long: in one entity,
 // a service provider towards the organisation's identity provider, and an
@@ -27,22 +28,20 @@ func (a *Authority) Metadata(valid time.Duration) ([]byte, error) {
 	if a.options.BaseURL == "" {
 		return nil, errors.New("saml: metadata needs public_url: where partners send messages to")
 	}
-	entity := element("md:EntityDescriptor", "xmlns:md", nsMetadata, "xmlns:ds", dsig.Namespace, "xmlns:alg", nsSupport,
-		"ID", NewID(), "entityID", a.EntityID(), "validUntil", instant(a.options.Now().Add(valid)),
-		"cacheDuration", metadataCached)
-	entity.AddChild(algorithms())
-	sp := element("md:SPSSODescriptor", "protocolSupportEnumeration", nsProtocol, "AuthnRequestsSigned", "true", "WantAssertionsSigned", "true")
-	idp := element("md:IDPSSODescriptor", "protocolSupportEnumeration", nsProtocol, "WantAuthnRequestsSigned", "true")
-	for _, role := range []*etree.Element{idp, sp} {
-		for _, e := range a.doors() {
-			role.AddChild(e)
-		}
+	yes := true
+	entity, err := described(crewjam.EntityDescriptor{
+		ID: NewID(), EntityID: a.EntityID(), ValidUntil: a.options.Now().Add(valid), CacheDuration: metadataCached,
+		// The schema wants an endpoint for signing in of each. What is sent there is
+		// answered by an error.
+		IDPSSODescriptors: []crewjam.IDPSSODescriptor{{SSODescriptor: a.doors(), WantAuthnRequestsSigned: &yes,
+			SingleSignOnServices: []crewjam.Endpoint{{Binding: crewjam.HTTPRedirectBinding, Location: a.options.BaseURL + "/saml/sso"}}}},
+		SPSSODescriptors: []crewjam.SPSSODescriptor{{SSODescriptor: a.doors(), AuthnRequestsSigned: &yes, WantAssertionsSigned: &yes,
+			AssertionConsumerServices: []crewjam.IndexedEndpoint{{Binding: crewjam.HTTPPostBinding, Location: a.options.BaseURL + "/saml/acs"}}}},
+	})
+	if err != nil {
+		return nil, err
 	}
-	// The schema wants one of each. What is sent there is answered by an error.
-	idp.AddChild(element("md:SingleSignOnService", "Binding", string(Redirect), "Location", a.options.BaseURL+"/saml/sso"))
-	sp.AddChild(element("md:AssertionConsumerService", "Binding", string(POST), "Location", a.options.BaseURL+"/saml/acs", "index", "0"))
-	entity.AddChild(idp)
-	entity.AddChild(sp)
+	entity.InsertChildAt(0, algorithms())
 	signed, err := Sign(entity, a.Pairs()[0])
 	if err != nil {
 		return nil, err
@@ -57,12 +56,13 @@ func (a *Authority) Fragment() ([]byte, error) {
 	if len(a.Pairs()) == 0 {
 		return nil, errNoKeys
 	}
+	role, err := described(crewjam.IDPSSODescriptor{SSODescriptor: a.doors()})
+	if err != nil {
+		return nil, err
+	}
 	var out []byte
-	for _, e := range a.doors() {
-		e.CreateAttr("xmlns:md", nsMetadata)
-		if e.Tag == "KeyDescriptor" {
-			e.CreateAttr("xmlns:ds", dsig.Namespace)
-		}
+	for _, e := range role.ChildElements() {
+		e.CreateAttr("xmlns", nsMetadata)
 		text, err := write(e)
 		if err != nil {
 			return nil, err
@@ -72,55 +72,46 @@ func (a *Authority) Fragment() ([]byte, error) {
 	return out, nil
 }
 
-// doors are our keys and our logout endpoints, in the order of the schema.
-func (a *Authority) doors() (list []*etree.Element) {
+// doors are our keys and our logout endpoints.
+func (a *Authority) doors() (d crewjam.SSODescriptor) {
+	d.ProtocolSupportEnumeration = nsProtocol
 	for _, p := range a.Pairs() {
-		key := element("md:KeyDescriptor") // for signing, and encrypting to us
-		certificate := key.CreateElement("ds:KeyInfo").CreateElement("ds:X509Data").CreateElement("ds:X509Certificate")
-		certificate.SetText(base64.StdEncoding.EncodeToString(p.Certificate.Raw))
-		list = append(list, key)
+		certificate := crewjam.X509Certificate{Data: base64.StdEncoding.EncodeToString(p.Certificate.Raw)}
+		d.KeyDescriptors = append(d.KeyDescriptors, crewjam.KeyDescriptor{
+			KeyInfo: crewjam.KeyInfo{X509Data: crewjam.X509Data{X509Certificates: []crewjam.X509Certificate{certificate}}}})
 	}
 	for _, b := range []Binding{SOAP, Redirect, POST} {
-		list = append(list, element("md:SingleLogoutService", "Binding", string(b), "Location", a.Endpoint()))
+		d.SingleLogoutServices = append(d.SingleLogoutServices, crewjam.Endpoint{Binding: string(b), Location: a.Endpoint()})
 	}
-	return list
+	return d
+}
+
+// described is a part of metadata as XML.
+func described(part any) (*etree.Element, error) {
+	text, err := xml.Marshal(part)
+	if err != nil {
+		return nil, err
+	}
+	root, err := parseMetadata(text)
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range root.FindElements("//KeyDescriptor") {
+		key.RemoveAttr("use") // written although it is empty; without it a key is for signing, and encrypting to us
+	}
+	return root, nil
 }
 
 // algorithms says what we verify (SAML metadata profile for algorithm support).
-// Without it, some sign with SHA-1.
+// Without it, some sign with SHA-1. crewjam's entity has no place for it.
 func algorithms() *etree.Element {
-	e := element("md:Extensions")
+	e := etree.NewElement("Extensions")
+	e.CreateAttr("xmlns:alg", nsSupport)
 	for _, digest := range digestMethods {
-		e.AddChild(element("alg:DigestMethod", "Algorithm", digest))
+		e.CreateElement("alg:DigestMethod").CreateAttr("Algorithm", digest)
 	}
 	for _, method := range signatureMethods {
-		e.AddChild(element("alg:SigningMethod", "Algorithm", method))
-	}
-	return e
-}
-
-// The algorithms that we take, and say that we do: what we sign with first.
-var (
-	digestMethods = []string{
-		"http://www.w3.org/2001/04/xmlenc#sha256",
-		"http://www.w3.org/2001/04/xmldsig-more#sha384",
-		"http://www.w3.org/2001/04/xmlenc#sha512",
-	}
-	signatureMethods = []string{
-		"http://www.w3.org/2001/04/xmldsig-more#rsa-sha256",
-		"http://www.w3.org/2001/04/xmldsig-more#rsa-sha384",
-		"http://www.w3.org/2001/04/xmldsig-more#rsa-sha512",
-		"http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256",
-		"http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha384",
-		"http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha512",
-	}
-)
-
-// element makes one with attributes, given as name and value by turns.
-func element(tag string, attributes ...string) *etree.Element {
-	e := etree.NewElement(tag)
-	for i := 0; i+1 < len(attributes); i += 2 {
-		e.CreateAttr(attributes[i], attributes[i+1])
+		e.CreateElement("alg:SigningMethod").CreateAttr("Algorithm", method.uri)
 	}
 	return e
 }

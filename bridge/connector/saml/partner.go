@@ -194,6 +194,9 @@ func (p *partner) refresh(ctx context.Context, o Options) error {
 	if err == nil {
 		err = answer.Outcome()
 	}
+	if errors.Is(ctx.Err(), context.Canceled) { // we stopped, nobody has failed
+		p.due = now
+	}
 	if err != nil {
 		return err
 	}
@@ -216,7 +219,7 @@ func (p *partner) refresh(ctx context.Context, o Options) error {
 func (p *partner) readFile() error {
 	info, err := os.Stat(p.Metadata)
 	if err != nil {
-		return errors.New("the file cannot be read")
+		return unread(err)
 	}
 	if p.stamp != nil && os.SameFile(p.stamp, info) && p.stamp.ModTime().Equal(info.ModTime()) && p.stamp.Size() == info.Size() {
 		return nil
@@ -241,17 +244,23 @@ func (p *partner) copyIn(dir string) string {
 func readFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, errors.New("the file cannot be read")
+		return nil, unread(err)
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxMetadata+1))
 	switch {
 	case err != nil:
-		return nil, errors.New("the file cannot be read")
+		return nil, unread(err)
 	case len(data) > maxMetadata:
 		return nil, fmt.Errorf("it is longer than %d KiB; metadata of one entity will do", maxMetadata>>10)
 	}
 	return data, nil
+}
+
+// unread is the error of a file that cannot be read; what package os says begins
+// with the path, which whoever reads this has named.
+func unread(err error) error {
+	return fmt.Errorf("the file cannot be read: %w; check the path and who may read it", errors.Unwrap(err))
 }
 
 // keep writes a copy, whole or not at all.

@@ -21,15 +21,8 @@ func TestRound(t *testing.T) {
 			p := w.partners[RoleIdP][idpID]
 			p.Signing = []*x509.Certificate{newKey().Certificate, key.Certificate} // in rollover
 			w.partners[RoleIdP][idpID] = p
-			var m, answer Message
-			var err, err2 error
-			if b == Redirect {
-				m, err = w.Redirect(t.Context(), queryOf(t, request.Element(), true, "a b&c", key))
-				answer, err2 = w.Redirect(t.Context(), queryOf(t, response.Element(), false, "", key))
-			} else {
-				m, err = w.receive(b, true, bytesOf(t, signed(t, request.Element(), key)))
-				answer, err2 = w.receive(b, false, bytesOf(t, signed(t, response.Element(), key)))
-			}
+			m, err := w.bring(b, true, sent(t, b, true, request.Element(), key))
+			answer, err2 := w.bring(b, false, sent(t, b, false, response.Element(), key))
 			if err != nil || err2 != nil {
 				t.Fatalf("%s, %s: %v, %v", name, b, err, err2)
 			}

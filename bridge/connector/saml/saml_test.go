@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/beevik/etree"
+	crewjam "github.com/crewjam/saml"
 
 	"github.com/exeunt/exeunt/bridge"
 )
@@ -120,6 +121,9 @@ func aResponse() Response {
 		Status: StatusSuccess, Second: StatusPartialLogout}
 }
 
+// instant writes a time as messages and metadata have it.
+func instant(t time.Time) string { return crewjam.RelaxedTime(t).String() }
+
 // bytesOf is a message on the wire of a binding with an enveloped signature.
 func bytesOf(t testing.TB, el *etree.Element) []byte {
 	t.Helper()
@@ -149,20 +153,10 @@ func form(param string, message []byte) []byte {
 
 // receive brings a message with an enveloped signature to the verifier by a binding.
 func (w *world) receive(b Binding, request bool, message []byte) (Message, error) {
-	switch {
-	case b == POST && request:
-		return w.POST(context.Background(), form("SAMLRequest", message))
-	case b == POST:
-		return w.POST(context.Background(), form("SAMLResponse", message))
-	case request:
-		return w.SOAP(context.Background(), soap(message))
-	default:
-		r, err := w.SOAPAnswer(soap(message), w.partners[RoleIdP][idpID], "_asked")
-		return Message{Response: &r}, err
-	}
+	return w.bring(b, request, enclosed(b, request, message))
 }
 
-// query returns the query of a link.
+// queryOf returns the query of a link.
 func queryOf(t testing.TB, el *etree.Element, request bool, relayState string, key Pair) string {
 	t.Helper()
 	link, err := RedirectURL(endpoint, el, request, relayState, key)

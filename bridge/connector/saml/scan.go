@@ -173,3 +173,21 @@ func exactly(el *etree.Element, space string, tags ...string) ([]*etree.Element,
 	}
 	return children, true
 }
+
+// children are the direct children of that name, and no deeper ones.
+func children(e *etree.Element, space, tag string) (list []*etree.Element) {
+	for _, c := range e.ChildElements() {
+		if is(c, space, tag) {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// only returns the one child of that name; nil if there is none, or are several.
+func only(e *etree.Element, space, tag string) *etree.Element {
+	if found := children(e, space, tag); len(found) == 1 {
+		return found[0]
+	}
+	return nil
+}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"math/big"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/beevik/etree"
@@ -23,39 +24,40 @@ const (
 	longestSigned = 4 << 10 // of a SignatureValue, in characters
 )
 
-// methodOf returns the algorithm of a signature method's URI (RFC 9231, sections
-// 2.3.2 to 2.3.8): RSA and ECDSA with SHA-2, and nothing else.
+// signatureMethods are the algorithms of signatures that we take, and say in our metadata
+// that we do (RFC 9231, sections 2.3.2 to 2.3.8): RSA and ECDSA with SHA-2, and nothing
+// else. What we sign with goes first.
+var signatureMethods = []struct {
+	uri       string
+	algorithm x509.SignatureAlgorithm
+}{
+	{dsig.RSASHA256SignatureMethod, x509.SHA256WithRSA},
+	{dsig.RSASHA384SignatureMethod, x509.SHA384WithRSA},
+	{dsig.RSASHA512SignatureMethod, x509.SHA512WithRSA},
+	{dsig.ECDSASHA256SignatureMethod, x509.ECDSAWithSHA256},
+	{dsig.ECDSASHA384SignatureMethod, x509.ECDSAWithSHA384},
+	{dsig.ECDSASHA512SignatureMethod, x509.ECDSAWithSHA512},
+}
+
+// digestMethods are those of digests: SHA-2 (RFC 9231, section 2.1).
+var digestMethods = []string{
+	"http://www.w3.org/2001/04/xmlenc#sha256",
+	"http://www.w3.org/2001/04/xmldsig-more#sha384",
+	"http://www.w3.org/2001/04/xmlenc#sha512",
+}
+
+// methodOf returns the algorithm of a signature method's URI; false if it is not allowed.
 func methodOf(uri string) (x509.SignatureAlgorithm, bool) {
-	switch uri {
-	case dsig.RSASHA256SignatureMethod:
-		return x509.SHA256WithRSA, true
-	case dsig.RSASHA384SignatureMethod:
-		return x509.SHA384WithRSA, true
-	case dsig.RSASHA512SignatureMethod:
-		return x509.SHA512WithRSA, true
-	case dsig.ECDSASHA256SignatureMethod:
-		return x509.ECDSAWithSHA256, true
-	case dsig.ECDSASHA384SignatureMethod:
-		return x509.ECDSAWithSHA384, true
-	case dsig.ECDSASHA512SignatureMethod:
-		return x509.ECDSAWithSHA512, true
+	for _, m := range signatureMethods {
+		if m.uri == uri {
+			return m.algorithm, true
+		}
 	}
 	return x509.UnknownSignatureAlgorithm, false
 }
 
 func isECDSA(a x509.SignatureAlgorithm) bool {
 	return a == x509.ECDSAWithSHA256 || a == x509.ECDSAWithSHA384 || a == x509.ECDSAWithSHA512
-}
-
-// digestKnown reports whether a digest method is one of SHA-2 (RFC 9231, section 2.1).
-func digestKnown(uri string) bool {
-	switch uri {
-	case "http://www.w3.org/2001/04/xmlenc#sha256",
-		"http://www.w3.org/2001/04/xmldsig-more#sha384",
-		"http://www.w3.org/2001/04/xmlenc#sha512":
-		return true
-	}
-	return false
 }
 
 // wellNamed are the IDs that are signed by reference: no reader takes one of them
@@ -162,7 +164,7 @@ func gate(signature *etree.Element, id string) error {
 	}
 	algorithm, known := methodOf(attribute(method, dsig.AlgorithmAttr))
 	switch _, prefixes := exactly(transforms[1], exclusive, inclusiveTag); {
-	case !known, !digestKnown(attribute(what[1], dsig.AlgorithmAttr)),
+	case !known, !slices.Contains(digestMethods, attribute(what[1], dsig.AlgorithmAttr)),
 		attribute(canonical, dsig.AlgorithmAttr) != exclusive,
 		attribute(transforms[0], dsig.AlgorithmAttr) != enveloped,
 		attribute(transforms[1], dsig.AlgorithmAttr) != exclusive:

@@ -2,7 +2,6 @@ package saml
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"net/url"
@@ -17,6 +16,7 @@ const (
 	nsAsync     = "urn:oasis:names:tc:SAML:2.0:protocol:ext:async-slo"
 	nsSOAP      = "http://schemas.xmlsoap.org/soap/envelope/"
 
+	version     = "2.0"
 	tagRequest  = "LogoutRequest"
 	tagResponse = "LogoutResponse"
 
@@ -225,7 +225,7 @@ func (v *Verifier) current(h head, from Partner, b Binding) error {
 	now := v.Now()
 	answered := b == SOAP && h.el.Tag == tagResponse // in the exchange in which it was asked
 	switch {
-	case h.version != "2.0":
+	case h.version != version:
 		return refuse(BadVersion, "it is not SAML 2.0")
 	case h.issuer != from.EntityID:
 		return refuse(UnknownIssuer, "what was signed has another issuer")
@@ -243,7 +243,7 @@ func (v *Verifier) current(h head, from Partner, b Binding) error {
 
 // once notes that a message was here, for as long as any clock of ours might take it.
 func (v *Verifier) once(ctx context.Context, h head) error {
-	key := sha256.Sum256([]byte("saml message\x00" + h.issuer + "\x00" + h.id))
+	key := keyOf("saml message", h.issuer+"\x00"+h.id)
 	fresh, err := v.Fresh(ctx, key, h.issued.Add(2*skew))
 	if err == nil && !fresh {
 		return refuse(Replayed, "it was here before")

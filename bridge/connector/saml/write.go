@@ -8,9 +8,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"html/template"
-	"time"
 
 	"github.com/beevik/etree"
+	crewjam "github.com/crewjam/saml"
 
 	"github.com/exeunt/exeunt/bridge"
 )
@@ -24,15 +24,18 @@ func NewID() string {
 
 // Element is the message as XML, not signed yet.
 func (r Request) Element() *etree.Element {
-	el := begin(tagRequest, r.ID, r.Destination, r.Issuer, r.Issued)
+	m := crewjam.LogoutRequest{ID: r.ID, Version: version, IssueInstant: r.Issued.UTC(), Destination: r.Destination,
+		Issuer: &crewjam.Issuer{Value: r.Issuer}}
 	if !r.NotOnOrAfter.IsZero() {
-		el.CreateAttr("NotOnOrAfter", instant(r.NotOnOrAfter))
+		until := r.NotOnOrAfter.UTC()
+		m.NotOnOrAfter = &until
 	}
+	el := m.Element()
 	if r.Asynchronous {
 		el.CreateElement("samlp:Extensions").CreateElement("aslo:Asynchronous").CreateAttr("xmlns:aslo", nsAsync)
 	}
 	el.AddChild(nameElement(r.Name))
-	for _, index := range r.Indexes {
+	for _, index := range r.Indexes { // of which crewjam's request has one
 		el.CreateElement("samlp:SessionIndex").SetText(index)
 	}
 	return el
@@ -40,46 +43,19 @@ func (r Request) Element() *etree.Element {
 
 // Element is the message as XML, not signed yet.
 func (r Response) Element() *etree.Element {
-	el := begin(tagResponse, r.ID, r.Destination, r.Issuer, r.Issued)
-	if r.InResponseTo != "" {
-		el.CreateAttr("InResponseTo", r.InResponseTo)
-	}
-	code := el.CreateElement("samlp:Status").CreateElement("samlp:StatusCode")
-	code.CreateAttr("Value", r.Status)
+	code := crewjam.StatusCode{Value: r.Status}
 	if r.Second != "" {
-		code.CreateElement("samlp:StatusCode").CreateAttr("Value", r.Second)
+		code.StatusCode = &crewjam.StatusCode{Value: r.Second}
 	}
-	return el
+	m := crewjam.LogoutResponse{ID: r.ID, Version: version, IssueInstant: r.Issued.UTC(), Destination: r.Destination,
+		Issuer: &crewjam.Issuer{Value: r.Issuer}, InResponseTo: r.InResponseTo, Status: crewjam.Status{StatusCode: code}}
+	return m.Element()
 }
-
-func begin(tag, id, destination, issuer string, issued time.Time) *etree.Element {
-	el := etree.NewElement("samlp:" + tag)
-	el.CreateAttr("xmlns:samlp", nsProtocol)
-	el.CreateAttr("xmlns:saml", nsAssertion)
-	el.CreateAttr("ID", id)
-	el.CreateAttr("Version", "2.0")
-	el.CreateAttr("IssueInstant", instant(issued))
-	if destination != "" {
-		el.CreateAttr("Destination", destination)
-	}
-	el.CreateElement("saml:Issuer").SetText(issuer)
-	return el
-}
-
-// instant writes a time as SAML core, section 1.3.3 wants it.
-func instant(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
 // nameElement is a NameID with exactly the attributes that it was asserted with.
 func nameElement(n bridge.NameID) *etree.Element {
-	el := etree.NewElement("saml:NameID")
-	el.CreateAttr("xmlns:saml", nsAssertion) // it may be encrypted, and then stands alone
-	for _, a := range [][2]string{{"Format", n.Format}, {"NameQualifier", n.NameQualifier}, {"SPNameQualifier", n.SPNameQualifier}} {
-		if a[1] != "" {
-			el.CreateAttr(a[0], a[1])
-		}
-	}
-	el.SetText(n.Value)
-	return el
+	name := crewjam.NameID{Value: n.Value, Format: n.Format, NameQualifier: n.NameQualifier, SPNameQualifier: n.SPNameQualifier}
+	return name.Element()
 }
 
 // SOAPEnvelope is a message as the body of a POST by the SOAP binding.
@@ -93,14 +69,18 @@ func SOAPEnvelope(el *etree.Element) ([]byte, error) {
 // submit is the one line of script on a page that takes a message along.
 const submit = "document.forms[0].submit()"
 
+// formPage is seen for a moment, or by whose browser runs no scripts: it is plain, so
+// that its policy needs no style, and dark where the rest is.
 var formPage = template.Must(template.New("form").Parse(`<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>Signing out</title>
 <form method="post" action="{{.Action}}">
 <input type="hidden" name="{{.Param}}" value="{{.Message}}">
 {{with .RelayState}}<input type="hidden" name="RelayState" value="{{.}}">
-{{end}}<noscript><p>You are being signed out. <button>Continue</button></p></noscript>
+{{end}}<noscript><h1>Signing out</h1><p>This browser runs no scripts, so one more step is yours.</p><button>Go on signing out</button></noscript>
 </form>
 <script>` + submit + `</script>
 </html>

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/exeunt/exeunt/bridge"
 )
@@ -24,7 +25,7 @@ func TestNameExactly(t *testing.T) {
 		r.Name, r.Indexes = n, nil
 		el := r.Element()
 		name := el.FindElement("./NameID")
-		want := 1 // the namespace
+		want := 0
 		for _, part := range []string{n.Format, n.NameQualifier, n.SPNameQualifier} {
 			if part != "" {
 				want++
@@ -37,6 +38,22 @@ func TestNameExactly(t *testing.T) {
 		if err != nil || m.Request.Name != n || m.Request.Indexes != nil {
 			t.Errorf("%+v came as %+v (%v)", n, m.Request, err)
 		}
+	}
+}
+
+// TestTimesAreInUTC, whatever zone they came from (SAML core, section 1.3.3).
+func TestTimesAreInUTC(t *testing.T) {
+	elsewhere := at.Add(7 * time.Millisecond).In(time.FixedZone("", 2*60*60))
+	r, a := aRequest(), aResponse()
+	r.Issued, r.NotOnOrAfter, a.Issued = elsewhere, elsewhere, elsewhere
+	for _, got := range []string{attribute(r.Element(), "IssueInstant"), attribute(r.Element(), "NotOnOrAfter"), attribute(a.Element(), "IssueInstant")} {
+		if got != "2026-11-28T09:00:00.007Z" {
+			t.Error(got)
+		}
+	}
+	r.NotOnOrAfter = time.Time{}
+	if got := r.Element().SelectAttr("NotOnOrAfter"); got != nil {
+		t.Errorf("an end that nobody set: %v", got)
 	}
 }
 

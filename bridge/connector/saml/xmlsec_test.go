@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/beevik/etree"
 )
@@ -59,27 +60,46 @@ func (x xmlsec) run(arguments ...string) ([]byte, error) {
 	return stdout.Bytes(), err
 }
 
-func idsOf(el *etree.Element) []string { return []string{"--id-attr:ID", nsProtocol + ":" + el.Tag} }
+func idsOf(el *etree.Element) []string {
+	return []string{"--id-attr:ID", el.NamespaceURI() + ":" + el.Tag}
+}
+
+// verify has it verify a signature by that key, and by no other that the message brings along.
+func (x xmlsec) verify(el *etree.Element, message []byte, key Pair) error {
+	arguments := append([]string{"--verify", "--enabled-key-data", "rsa,ecdsa", "--pubkey-cert-pem", x.certificate(key)}, idsOf(el)...)
+	_, err := x.run(append(arguments, x.file("message.xml", message))...)
+	return err
+}
 
 // TestXMLSecVerifiesOurs, and not if anything was changed.
 func TestXMLSecVerifiesOurs(t *testing.T) {
 	x := newXMLSec(t)
 	for name, key := range map[string]Pair{"RSA": idpKey(), "P-256": ellipticKey(t, elliptic.P256()),
 		"P-384": ellipticKey(t, elliptic.P384()), "P-521": ellipticKey(t, elliptic.P521())} {
+		us := NewAuthority(Options{EntityID: idpID, BaseURL: "https://us.example", Keys: []string{keyFile(t, key)}, Now: time.Now})
+		if err := us.Load(false); err != nil {
+			t.Fatal(err)
+		}
+		metadata, err := us.Metadata(time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		description, err := parseMetadata(metadata)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := map[*etree.Element][]byte{description: metadata}
 		for _, el := range []*etree.Element{aRequest().Element(), aResponse().Element(), encrypted(t, true)} {
-			message := bytesOf(t, signed(t, el, key))
-			verify := func(message []byte, key Pair) error {
-				arguments := append([]string{"--verify", "--enabled-key-data", "rsa,ecdsa", "--pubkey-cert-pem", x.certificate(key)}, idsOf(el)...)
-				_, err := x.run(append(arguments, x.file("message.xml", message))...)
-				return err
-			}
-			if err := verify(message, key); err != nil {
+			all[el] = bytesOf(t, signed(t, el, key))
+		}
+		for el, message := range all {
+			if err := x.verify(el, message, key); err != nil {
 				t.Errorf("%s, %s: %v", name, el.Tag, err)
 			}
-			if verify(bytes.Replace(message, []byte(idpID), []byte(spID), 1), key) == nil {
+			if x.verify(el, bytes.Replace(message, []byte(idpID), []byte(spID), 1), key) == nil {
 				t.Errorf("%s, %s: good although it was changed", name, el.Tag)
 			}
-			if verify(message, newKey()) == nil {
+			if x.verify(el, message, newKey()) == nil {
 				t.Errorf("%s, %s: good by another key", name, el.Tag)
 			}
 		}

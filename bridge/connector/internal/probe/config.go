@@ -90,5 +90,5 @@ func (c *Config) Open(e call.Egress) (*Probe, error) {
 	if len(p.refused) == 0 {
 		p.refused = []int{http.StatusFound, http.StatusSeeOther, http.StatusUnauthorized, http.StatusForbidden}
 	}
-	return &Probe{try: p.try, sound: p.sound}, nil
+	return &Probe{holds: shown, try: p.try, sound: p.sound}, nil
 }

@@ -6,14 +6,16 @@
 //	probe.go   Probe: Look before sessions are ended, Proof after it; By: other ways to try
 //
 // Refused is proof only of a credential that worked before: a page that lets nobody in,
-// or a cookie that was never good, proves nothing. So [Probe.Look] counts, before
-// anything is done, how many credentials are let in.
+// or a cookie that was never good, proves nothing. So [Probe.Look] notes, before
+// anything is done, which credentials are let in.
 //
 // A credential goes onto the wire and nowhere else: not into errors, receipts or logs.
 package probe
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -30,6 +32,7 @@ import (
 // Probe tries credentials at one app. It is safe for concurrent use; nil is an app
 // that offers no way to.
 type Probe struct {
+	holds func(bridge.Session) []bridge.Secret // the credentials of one session
 	try   Try
 	sound func(context.Context) error // nil: nothing to say
 }
@@ -38,8 +41,14 @@ type Probe struct {
 // showed that. An error says that it showed neither.
 type Try func(ctx context.Context, credential bridge.Secret) (alive bool, answer *call.Response, err error)
 
-// By returns a probe that tries credentials in a way of its own, and not at a page.
-func By(try Try) *Probe { return &Probe{try: try} }
+// By returns a probe that tries credentials in a way of its own, and not at a page;
+// holds are those of a session, of which it has none if they are empty.
+func By(holds func(bridge.Session) []bridge.Secret, try Try) *Probe {
+	return &Probe{holds: holds, try: try}
+}
+
+// shown is what is presented at a page.
+func shown(s bridge.Session) []bridge.Secret { return []bridge.Secret{s.Credential} }
 
 // page is a page of an app that only a session is let into.
 type page struct {
@@ -123,32 +132,39 @@ func (p *page) sound(ctx context.Context) error {
 	return err
 }
 
-// Look counts how many of the sessions' credentials are let in now. It has no
-// error: a probe that is out of order must not keep a session alive by holding up
-// its end, and costs nothing but the proof.
-func (p *Probe) Look(ctx context.Context, sessions []bridge.Session) (live int) {
+// Look returns which of the sessions' credentials are let in now, by a hash of each. It
+// has no error: a probe that is out of order must not keep a session alive by holding
+// up its end, and costs nothing but the proof.
+func (p *Probe) Look(ctx context.Context, sessions []bridge.Session) (live []string) {
 	if p == nil {
-		return 0
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, glance)
 	defer cancel()
-	for _, t := range p.all(ctx, credentials(sessions), true) {
+	found := p.credentials(sessions)
+	for i, t := range p.all(ctx, found, true) {
 		if t.alive {
-			live++
+			live = append(live, hash(found[i]))
 		}
 	}
 	return live
 }
 
-// Proof tries every credential again. nil is proof: live of them were let in by
-// [Probe.Look], now all are refused, and no session is known that has none. [bridge.ErrStillOpen] if one is let in;
-// [bridge.ErrCannotCheck] if there is no probe, nothing to try, or none was let in
-// before. The receipt says which, in numbers only.
-func (p *Probe) Proof(ctx context.Context, sessions []bridge.Session, live int) (bridge.Receipt, error) {
+// hash tells one credential of a person from another, and nothing else of it.
+func hash(credential bridge.Secret) string {
+	sum := sha256.Sum256([]byte(credential))
+	return base64.RawURLEncoding.EncodeToString(sum[:12])
+}
+
+// Proof tries every credential again. nil is proof: of each session that is known a
+// credential was let in by [Probe.Look], which returned live, and all are refused now.
+// [bridge.ErrStillOpen] if one is let in; [bridge.ErrCannotCheck] if there is no probe, or a
+// session that it says nothing of. The receipt says which, in numbers only.
+func (p *Probe) Proof(ctx context.Context, sessions []bridge.Session, live []string) (bridge.Receipt, error) {
 	if p == nil {
 		return cannot("no probe is configured for this app: what it says is all that is known")
 	}
-	found := credentials(sessions)
+	found := p.credentials(sessions)
 	if len(found) == 0 {
 		return cannot("no session is known with a credential that could be tried")
 	}
@@ -166,18 +182,36 @@ func (p *Probe) Proof(ctx context.Context, sessions []bridge.Session, live int) 
 			refused = t
 		}
 	}
-	switch {
+	mute, never := p.unproven(sessions, live)
+	switch all := fmt.Sprintf("all credentials (%d) are refused", len(found)); {
 	case failed != nil:
 		return bridge.Receipt{}, failed
 	case unfit > 0:
 		return cannot(fmt.Sprintf("%d of %d credentials cannot be presented to the probe", unfit, len(found)))
-	case live == 0:
-		return cannot(fmt.Sprintf("all credentials (%d) are refused, but none was let in before either", len(found)))
+	case mute > 0:
+		return cannot(fmt.Sprintf("%s, but sessions without one to try: %d", all, mute))
+	case never == len(sessions):
+		return cannot(all + ", but none was let in before either")
+	case never > 0:
+		return cannot(fmt.Sprintf("%s, but sessions that were not let in before either: %d of %d", all, never, len(sessions)))
+	case len(sessions) >= bridge.MostSessions:
+		return cannot(fmt.Sprintf("%s, but of a person who has had %d sessions here older ones may not be known", all, len(sessions)))
 	}
-	if without := len(sessions) - holding(sessions); without > 0 {
-		return cannot(fmt.Sprintf("all credentials (%d) are refused, but sessions without one to try: %d", len(found), without))
+	return refused.answer.Receipt(fmt.Sprintf("all old credentials (%d) are refused; let in before: %d", len(found), len(live))), nil
+}
+
+// unproven counts the sessions of which a refusal says nothing: those that have no
+// credential, and those of which none was let in before.
+func (p *Probe) unproven(sessions []bridge.Session, live []string) (mute, never int) {
+	for _, s := range sessions {
+		switch held := p.credentials([]bridge.Session{s}); {
+		case len(held) == 0:
+			mute++
+		case !slices.ContainsFunc(held, func(c bridge.Secret) bool { return slices.Contains(live, hash(c)) }):
+			never++
+		}
 	}
-	return refused.answer.Receipt(fmt.Sprintf("all old credentials (%d) are refused; let in before: %d", len(found), live)), nil
+	return mute, never
 }
 
 func cannot(why string) (bridge.Receipt, error) {
@@ -222,21 +256,13 @@ func (p *Probe) all(ctx context.Context, found []bridge.Secret, brief bool) []tr
 }
 
 // credentials are those that are known, each once.
-func credentials(sessions []bridge.Session) (found []bridge.Secret) {
+func (p *Probe) credentials(sessions []bridge.Session) (found []bridge.Secret) {
 	for _, s := range sessions {
-		if s.Credential != "" && !slices.Contains(found, s.Credential) {
-			found = append(found, s.Credential)
+		for _, c := range p.holds(s) {
+			if c != "" && !slices.Contains(found, c) {
+				found = append(found, c)
+			}
 		}
 	}
 	return found
-}
-
-// holding counts the sessions with a credential.
-func holding(sessions []bridge.Session) (n int) {
-	for _, s := range sessions {
-		if s.Credential != "" {
-			n++
-		}
-	}
-	return n
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -218,27 +219,34 @@ func TestProof(t *testing.T) {
 		live   int
 		want   string
 		says   string
+		told   []bridge.Session // of since
 	}{
 		{"all die", sessions("a", "b", "a"), map[string]string{"a": "200", "b": "200"}, map[string]string{"a": "302", "b": "401"}, 2,
-			"proof", "all old credentials (2) are refused; let in before: 2"},
+			"proof", "all old credentials (2) are refused; let in before: 2", nil},
 		{"one could not be tried", sessions("a", ""), map[string]string{"a": "200"}, map[string]string{"a": "302"}, 1,
-			"cannot", "sessions without one to try: 1"},
+			"cannot", "sessions without one to try: 1", nil},
 		{"one was dead before", sessions("a", "b"), map[string]string{"a": "200", "b": "401"}, map[string]string{"a": "302", "b": "401"}, 1,
-			"proof", "all old credentials (2) are refused; let in before: 1"},
+			"cannot", "sessions that were not let in before either: 1 of 2", nil},
 		{"one lives on", sessions("a", "b"), map[string]string{"a": "200", "b": "200"}, map[string]string{"a": "401", "b": "200"}, 2,
-			"open", "still let in"},
+			"open", "still let in", nil},
 		{"one lives on and one cannot be told", sessions("a", "b"), map[string]string{"a": "200", "b": "200"}, map[string]string{"a": "500", "b": "200"}, 2,
-			"open", "still let in"},
+			"open", "still let in", nil},
 		{"one cannot be told", sessions("a", "b"), map[string]string{"a": "200", "b": "200"}, map[string]string{"a": "401", "b": "500"}, 2,
-			"retry", ""},
+			"retry", "", nil},
 		{"none was alive", sessions("a"), map[string]string{"a": "401"}, map[string]string{"a": "401"}, 0,
-			"cannot", "none was let in before"},
+			"cannot", "none was let in before", nil},
 		{"the page was away before", sessions("a", "b"), map[string]string{"a": "500", "b": "500"}, map[string]string{"a": "401", "b": "401"}, 0,
-			"cannot", "none was let in before"},
+			"cannot", "none was let in before", nil},
 		{"one cannot be presented", sessions("a", "x;y"), map[string]string{"a": "200"}, map[string]string{"a": "401"}, 1,
-			"cannot", "1 of 2 credentials cannot be presented"},
-		{"nothing to present", sessions("", ""), nil, nil, 0, "cannot", "no session is known with a credential"},
-		{"nothing known", nil, nil, nil, 0, "cannot", "no session is known with a credential"},
+			"cannot", "1 of 2 credentials cannot be presented", nil},
+		{"nothing to present", sessions("", ""), nil, nil, 0, "cannot", "no session is known with a credential", nil},
+		{"nothing known", nil, nil, nil, 0, "cannot", "no session is known with a credential", nil},
+		{"another was told of since", sessions("a"), map[string]string{"a": "200", "b": "200"}, map[string]string{"a": "302", "b": "302"}, 1,
+			"cannot", "sessions that were not let in before either: 1 of 2", sessions("b")},
+		{"another with the same cookie was told of since", sessions("a"), map[string]string{"a": "200"}, map[string]string{"a": "302"}, 1,
+			"proof", "all old credentials (1) are refused; let in before: 1", sessions("a")},
+		{"as many as are kept", slices.Repeat(sessions("a"), bridge.MostSessions), map[string]string{"a": "200"}, map[string]string{"a": "302"}, 1,
+			"cannot", "older ones may not be known", nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			site := serve(t, cookie, map[string]string{})
@@ -246,13 +254,14 @@ func TestProof(t *testing.T) {
 				site.set(c, answer)
 			}
 			p := open(t, Config{URL: site.url, Present: "cookie:session"})
-			if live := p.Look(t.Context(), test.known); live != test.live {
-				t.Errorf("%d alive, want %d", live, test.live)
+			live := p.Look(t.Context(), test.known)
+			if len(live) != test.live {
+				t.Errorf("%d alive, want %d", len(live), test.live)
 			}
 			for c, answer := range test.after {
 				site.set(c, answer)
 			}
-			receipt, err := p.Proof(t.Context(), test.known, test.live)
+			receipt, err := p.Proof(t.Context(), slices.Concat(test.known, test.told), live)
 			if got := outcome(err); got != test.want || !strings.Contains(receipt.Summary, test.says) {
 				t.Errorf("%s (%v), %q; want %s", got, err, receipt.Summary, test.want)
 			}
@@ -262,8 +271,8 @@ func TestProof(t *testing.T) {
 		})
 	}
 	var none *Probe
-	receipt, err := none.Proof(t.Context(), sessions("a"), 0)
-	if outcome(err) != "cannot" || !strings.Contains(receipt.Summary, "no probe") || none.Look(t.Context(), sessions("a")) != 0 || none.Sound(t.Context()) != nil {
+	receipt, err := none.Proof(t.Context(), sessions("a"), nil)
+	if outcome(err) != "cannot" || !strings.Contains(receipt.Summary, "no probe") || none.Look(t.Context(), sessions("a")) != nil || none.Sound(t.Context()) != nil {
 		t.Errorf("without a probe: %v, %v", receipt, err)
 	}
 }
@@ -293,8 +302,8 @@ func TestLookGivesUp(t *testing.T) {
 	}
 	site := serve(t, cookie, answer)
 	begun := time.Now()
-	if live := open(t, Config{URL: site.url, Present: "cookie:session"}).Look(t.Context(), known); live != 0 {
-		t.Errorf("%d alive", live)
+	if live := open(t, Config{URL: site.url, Present: "cookie:session"}).Look(t.Context(), known); len(live) != 0 {
+		t.Errorf("%d alive", len(live))
 	}
 	if took := time.Since(begun); took > 2*glance || site.count() > 2*parallel {
 		t.Errorf("looked for %v, asked %d times", took, site.count())
