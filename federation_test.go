@@ -85,7 +85,7 @@ apps:
 		config += fmt.Sprintf(`  %s:
     connector: %s
     with: {complete: true, allow_networks: [127.0.0.1/32], %s}
-    limits: {rate: 1000, retry_min: 50ms, retry_max: 200ms, deadline: 10s}
+    limits: {rate: 1000, timeout: 3s, retry_min: 50ms, retry_max: 200ms, deadline: 10s}
 `, name, connector, with)
 	}
 	probe := func(page, cookie string) string {

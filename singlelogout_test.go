@@ -1,12 +1,9 @@
 package main
 
 import (
-	"html"
-	"io"
 	"maps"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -35,7 +32,7 @@ func TestSingleLogout(t *testing.T) {
 		ways := enters(person, "a")
 		f.lead(person, ways, true)
 		asked := lasso.Ask(binding, called(person), "corp-1", wayBack)
-		answer, relayState := f.deliver(asked)
+		answer, relayState := asked.Deliver(t, nil)
 		if said := lasso.Judge(asked, answer); said != "success" {
 			t.Errorf("%s: lasso says %s of %s", binding, said, answer)
 		}
@@ -55,7 +52,7 @@ func TestSingleLogout(t *testing.T) {
 		f.hired(person)
 		ways := []way{f.enters(person, "shibboleth", dotted)}
 		asked := lasso.Ask(binding, called(person), "corp-1", wayBack)
-		answer, _ := f.deliver(asked)
+		answer, _ := asked.Deliver(t, nil)
 		if said := lasso.Judge(asked, answer); !strings.HasSuffix(said, ":PartialLogout") {
 			t.Errorf("%s: a session lives, and lasso says %s", binding, said)
 		}
@@ -117,47 +114,4 @@ func (f *federation) lasso() *peers.Lasso {
 // called is the name of a person between the identity provider and exeunt.
 func called(person string) peers.NameID {
 	return peers.NameID{Value: person, Format: "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"}
-}
-
-var (
-	formResponse   = regexp.MustCompile(`name="SAMLResponse" value="([^"]+)"`)
-	formRelayState = regexp.MustCompile(`name="RelayState" value="([^"]+)"`)
-)
-
-// deliver brings lasso's request to exeunt as a browser would, or the identity
-// provider itself, and returns what is for lasso: an envelope, a query, or base64.
-func (f *federation) deliver(asked peers.Asked) (answer, relayState string) {
-	f.t.Helper()
-	method, contentType, body := http.MethodPost, "text/xml", asked.Body
-	switch asked.Binding {
-	case "redirect":
-		method = http.MethodGet
-	case "post":
-		contentType, body = "application/x-www-form-urlencoded", url.Values{"SAMLRequest": {asked.Body}, "RelayState": {wayBack}}.Encode()
-	}
-	r, err := http.NewRequest(method, asked.URL, strings.NewReader(body))
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	r.Header.Set("Content-Type", contentType)
-	resp, err := http.DefaultTransport.RoundTrip(r) // follows no redirect
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	page, err := io.ReadAll(resp.Body)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	if to, err := resp.Location(); err == nil {
-		return to.RawQuery, to.Query().Get("RelayState")
-	}
-	if m := formResponse.FindSubmatch(page); m != nil {
-		answer = html.UnescapeString(string(m[1]))
-		if m = formRelayState.FindSubmatch(page); m != nil {
-			relayState = html.UnescapeString(string(m[1]))
-		}
-		return answer, relayState
-	}
-	return string(page), ""
 }

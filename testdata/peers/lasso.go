@@ -3,7 +3,13 @@ package peers
 import (
 	"bytes"
 	"encoding/json"
+	"html"
+	"io"
+	"net/http"
+	"net/url"
 	"os/exec"
+	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -31,6 +37,8 @@ type Asked struct {
 	URL     string `json:"url"`     // where it goes; with "redirect" it has the request in it
 	Body    string `json:"body"`    // an envelope, or base64 of the request
 	State   string `json:"state"`   // what lasso remembers of it
+
+	RelayState string `json:"-"`
 }
 
 // Lasso has the identity provider speak to a service provider, whose metadata is
@@ -44,9 +52,60 @@ func (idp *IdP) Lasso(slo, to string, metadata []byte) *Lasso {
 // Ask makes a signed LogoutRequest. relayState may be empty.
 func (l *Lasso) Ask(binding string, name NameID, sessionIndex, relayState string) Asked {
 	l.t.Helper()
-	asked := Asked{Binding: binding}
+	asked := Asked{Binding: binding, RelayState: relayState}
 	l.run(&asked, map[string]any{"do": "ask", "binding": binding, "name_id": name, "session_index": sessionIndex, "relay_state": relayState})
 	return asked
+}
+
+var (
+	formResponse   = regexp.MustCompile(`name="SAMLResponse" value="([^"]+)"`)
+	formRelayState = regexp.MustCompile(`name="RelayState" value="([^"]+)"`)
+)
+
+// Deliver brings a request to whom it is for, by SOAP as the identity provider itself,
+// else as a browser that has a session there, if one is given. It returns what is
+// answered to lasso, and with which RelayState; nothing is followed.
+func (a Asked) Deliver(t testing.TB, session *http.Cookie) (answer, relayState string) {
+	t.Helper()
+	method, contentType, body := http.MethodPost, "text/xml", a.Body
+	switch a.Binding {
+	case "redirect":
+		method = http.MethodGet
+	case "post":
+		form := url.Values{"SAMLRequest": {a.Body}}
+		if a.RelayState != "" {
+			form.Set("RelayState", a.RelayState)
+		}
+		contentType, body = "application/x-www-form-urlencoded", form.Encode()
+	}
+	r, err := http.NewRequest(method, a.URL, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", contentType)
+	if session != nil && a.Binding != "soap" {
+		r.AddCookie(session)
+	}
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	page, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if to, err := resp.Location(); err == nil {
+		return to.RawQuery, to.Query().Get("RelayState")
+	}
+	if m := formResponse.FindSubmatch(page); m != nil {
+		answer = html.UnescapeString(string(m[1]))
+		if m = formRelayState.FindSubmatch(page); m != nil {
+			relayState = html.UnescapeString(string(m[1]))
+		}
+		return answer, relayState
+	}
+	return string(page), ""
 }
 
 // Judge has lasso verify an answer, and returns what it makes of it: "success", also

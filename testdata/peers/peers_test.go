@@ -2,7 +2,6 @@ package peers
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -34,7 +33,7 @@ func TestLogout(t *testing.T) {
 			for _, binding := range peer.bindings {
 				cookie, other := idp.SignIn(sp, "ada", binding), idp.SignIn(sp, "grace", "g-"+binding)
 				asked := lasso.Ask(binding, idp.NameID(sp, "ada"), binding, "")
-				answer := deliver(t, asked, cookie)
+				answer, _ := asked.Deliver(t, cookie)
 				if said := lasso.Judge(asked, answer); said != "success" {
 					t.Errorf("%s: lasso says %s of %s", binding, said, answer)
 				}
@@ -71,7 +70,8 @@ func TestAllSessions(t *testing.T) {
 			if strings.Contains(asked.Body, "SessionIndex") {
 				t.Fatalf("lasso asks for one session: %s", asked.Body)
 			}
-			if said := lasso.Judge(asked, deliver(t, asked, nil)); said != "success" {
+			answer, _ := asked.Deliver(t, nil)
+			if said := lasso.Judge(asked, answer); said != "success" {
 				t.Fatalf("%s: lasso says %s", peer.sp.EntityID, said)
 			}
 			live := 0
@@ -104,7 +104,8 @@ func TestDottedIndex(t *testing.T) {
 		page           int
 	}{{"soap", "", http.StatusOK}, {"soap", index, http.StatusOK}, {"redirect", "", http.StatusFound}} {
 		asked := lasso.Ask(c.binding, idp.NameID(sp, "ada"), c.index, "")
-		said := lasso.Judge(asked, deliver(t, asked, cookie))
+		answer, _ := asked.Deliver(t, cookie)
+		said := lasso.Judge(asked, answer)
 		if got := sp.Page(cookie); got != c.page || !strings.Contains(said, "PartialLogout") {
 			t.Errorf("%s %q: lasso says %s, and the page answers %d", c.binding, c.index, said, got)
 		}
@@ -124,7 +125,7 @@ func TestDelegate(t *testing.T) {
 	}{{NewKey(t, "stranger.example"), http.StatusOK}, {other, http.StatusFound}} {
 		as := &IdP{EntityID: idp.EntityID, Key: who.key, t: t}
 		asked := as.Lasso(nobody, sp.EntityID, sp.Metadata).Ask("soap", idp.NameID(sp, "ada"), "s1", "")
-		deliver(t, asked, nil)
+		asked.Deliver(t, nil)
 		if got := sp.Page(cookie); got != who.page {
 			t.Errorf("%s asks: the page answers %d, not %d", who.key.Cert.Subject.CommonName, got, who.page)
 		}
@@ -189,43 +190,4 @@ func TestBrowser(t *testing.T) {
 	if alive(sps[0]) || !alive(sps[1]) {
 		t.Errorf("Shibboleth lives: %v, mellon lives: %v", alive(sps[0]), alive(sps[1]))
 	}
-}
-
-// deliver brings a request to whom it is for, as a browser with a session where
-// there is one, and returns the answer.
-func deliver(t *testing.T, asked Asked, cookie *http.Cookie) (answer string) {
-	t.Helper()
-	method, contentType, body := http.MethodPost, "", asked.Body
-	switch asked.Binding {
-	case "soap":
-		contentType = "text/xml"
-	case "post":
-		contentType, body = "application/x-www-form-urlencoded", url.Values{"SAMLRequest": {body}}.Encode()
-	case "redirect":
-		method = http.MethodGet
-	}
-	r, err := http.NewRequest(method, asked.URL, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Content-Type", contentType)
-	if asked.Binding != "soap" {
-		r.AddCookie(cookie)
-	}
-	resp, err := http.DefaultTransport.RoundTrip(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	page, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if to, err := resp.Location(); err == nil {
-		return to.RawQuery
-	}
-	if m := regexp.MustCompile(`name="SAMLResponse" value="([^"]+)"`).FindSubmatch(page); m != nil {
-		return string(m[1])
-	}
-	return string(page)
 }

@@ -128,7 +128,7 @@ func TestConnector(t *testing.T) {
 				other := s.config
 				other.Key = write0600(t, filepath.Join(s.dir, "other.pem"), fresh()[1])
 				target := connectortest.Target{Connector: s.open(t, s.config), Refused: s.open(t, other), App: s.App,
-					Known: known, Unknown: bridge.Identifiers{Person: "person-0002", UserName: "nobody"}, Tries: true,
+					Known: known, Tries: true,
 					Done:    func(bridge.Effect) bool { return s.SignedIn(ada) == 0 },
 					Remove:  func() { s.SignOut(ada) },
 					Secrets: []string{ada.Value},
