@@ -35,6 +35,7 @@ import (
 //	certs NAME…                            makes ca.pem, and for each name NAME.pem and NAME.key; prints fingerprints
 //	sql FILE STATEMENTS                    does with a database what exeunt itself never would
 func TestMain(m *testing.M) {
+	os.Setenv("GORACE", gorace)
 	testscript.Main(m, map[string]func(){
 		"exeunt":  func() { os.Exit(cli.Main()) },
 		"sandbox": func() { os.Exit(report(runSandbox(os.Args[1:]))) },
@@ -57,12 +58,17 @@ func TestStories(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("RECIPES", recipes)
+			e.Setenv("GORACE", gorace)
 			newStage(e)
 			return nil
 		},
 		Cmds: storyCommands(),
 	})
 }
+
+// gorace keeps programs from sleeping for a second before they exit, which is what
+// the race detector has each of them do otherwise.
+const gorace = "atexit_sleep_ms=0"
 
 func report(err error) int {
 	if err != nil {

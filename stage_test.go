@@ -118,6 +118,9 @@ func serve(ts *testscript.TestScript, neg bool, args []string) {
 	out, err := os.Create(ts.MkAbs(args[0]))
 	ts.Check(err)
 	defer out.Close()
+	if s.exeunt != nil { // the stage's goes on
+		s.others = append(s.others, s.exeunt)
+	}
 	s.exeunt = run(ts, out, out, "exeunt", append([]string{"serve"}, args[1:]...)...)
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if m := regexp.MustCompile(`(?m)^exeunt is ready at (\S+)$`).FindStringSubmatch(ts.ReadFile(args[0])); m != nil {
@@ -159,7 +162,7 @@ func run(ts *testscript.TestScript, out, log *os.File, name string, args ...stri
 	if log != nil {
 		c.Stderr = log
 	}
-	c.Env = []string{"HOME=" + ts.Getenv("WORK"), "PATH=" + ts.Getenv("PATH")}
+	c.Env = []string{"HOME=" + ts.Getenv("WORK"), "PATH=" + ts.Getenv("PATH"), "GORACE=" + gorace}
 	ts.Check(c.Start())
 	return c
 }
