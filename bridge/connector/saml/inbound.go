@@ -41,7 +41,7 @@ func (x *exchange) request(m Message) {
 	ask := asker{m.From.Name, m.Request.ID, m.RelayState, m.Binding, m.Request.Asynchronous}
 	who, err := x.who(m)
 	if bridge.IsKind(err, bridge.KindNotFound) {
-		x.Log.Info().Str("request", x.id()).Str("partner", ask.Partner).Msg("a partner had somebody signed out whom nobody here has that name")
+		x.Log.Info().Str("request", x.id()).Str("partner", ask.Partner).Msg("a partner has somebody signed out by a name that nobody here has")
 		x.answer(ask, partial)
 		return
 	}
