@@ -55,12 +55,18 @@ const keyFile = "oidc.pem"
 // Load reads our keys. If none are configured, it reads the one in the data
 // directory, and makes it if it is not there and create says so.
 func (a *Authority) Load(data string, create bool) error {
-	var keys []jose.JSONWebKey
-	add := func(path string, p pair.Pair, err error) error {
-		var key jose.JSONWebKey
-		if err == nil {
-			key, err = webKey(p.Private)
+	paths := a.options.Keys
+	if len(paths) == 0 {
+		paths = []string{filepath.Join(data, keyFile)}
+		if create {
+			if err := pair.Make(paths[0], "exeunt OpenID Connect", a.options.Now()); err != nil {
+				return fmt.Errorf("oidc: key %s: %w", paths[0], err)
+			}
 		}
+	}
+	var keys []jose.JSONWebKey
+	for _, path := range paths {
+		key, err := readKey(path)
 		if err == nil && slices.ContainsFunc(keys, func(k jose.JSONWebKey) bool { return k.KeyID == key.KeyID }) {
 			err = errors.New("it holds the same key as one before it")
 		}
@@ -68,24 +74,6 @@ func (a *Authority) Load(data string, create bool) error {
 			return fmt.Errorf("oidc: key %s: %w", path, err)
 		}
 		keys = append(keys, key)
-		return nil
-	}
-	for _, path := range a.options.Keys {
-		p, err := pair.Read(path)
-		if err := add(path, p, err); err != nil {
-			return err
-		}
-	}
-	if len(keys) == 0 {
-		read := func(path, _ string, _ time.Time) (pair.Pair, error) { return pair.Read(path) }
-		if create {
-			read = pair.ReadOrMake
-		}
-		path := filepath.Join(data, keyFile)
-		p, err := read(path, "exeunt OpenID Connect", a.options.Now())
-		if err := add(path, p, err); err != nil {
-			return err
-		}
 	}
 	a.keys.Store(&keys)
 	return nil
@@ -94,12 +82,16 @@ func (a *Authority) Load(data string, create bool) error {
 // CheckKey is the name by which the key of a file is published, or says why it cannot
 // be one of ours.
 func CheckKey(path string) (name string, err error) {
+	key, err := readKey(path)
+	return key.KeyID, err
+}
+
+func readKey(path string) (jose.JSONWebKey, error) {
 	p, err := pair.Read(path)
 	if err != nil {
-		return "", err
+		return jose.JSONWebKey{}, err
 	}
-	key, err := webKey(p.Private)
-	return key.KeyID, err
+	return webKey(p.Private)
 }
 
 // webKey is a private key with the algorithm it signs by, and its thumbprint (RFC

@@ -83,22 +83,20 @@ func (a *Authority) Register(c PartnerConfig) *bridge.Error {
 func (a *Authority) Load(create bool) error {
 	a.making.Lock()
 	defer a.making.Unlock()
+	paths := a.options.Keys
+	if len(paths) == 0 {
+		paths = []string{a.options.KeyFile}
+		if create {
+			if err := pair.Make(a.options.KeyFile, "exeunt SAML", a.options.Now()); err != nil {
+				return fmt.Errorf("saml: key %s: %w", a.options.KeyFile, err)
+			}
+		}
+	}
 	var pairs []Pair
-	for _, path := range a.options.Keys {
+	for _, path := range paths {
 		p, err := pair.Read(path)
 		if err != nil {
 			return fmt.Errorf("saml: key %s: %w", path, err)
-		}
-		pairs = append(pairs, p)
-	}
-	if len(pairs) == 0 {
-		read := func(path, _ string, _ time.Time) (Pair, error) { return pair.Read(path) }
-		if create {
-			read = pair.ReadOrMake
-		}
-		p, err := read(a.options.KeyFile, "exeunt SAML", a.options.Now())
-		if err != nil {
-			return fmt.Errorf("saml: key %s: %w", a.options.KeyFile, err)
 		}
 		pairs = append(pairs, p)
 	}

@@ -91,29 +91,28 @@ func parse(text []byte) (p Pair, err error) {
 	return p, nil
 }
 
-// ReadOrMake reads a file; if there is none, it makes one for whoever name is
-// (RSA, 3072 bits, self-signed, for ten years) that others cannot read.
-func ReadOrMake(path, name string, now time.Time) (Pair, error) {
+// Make makes a file for whoever name is (RSA, 3072 bits, self-signed, for ten years)
+// that others cannot read. One that is there already stays.
+func Make(path, name string, now time.Time) error {
 	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
-		return Read(path)
+		return nil // if it cannot be read, Read says so
 	}
 	text, err := generate(name, now)
 	if err != nil {
-		return Pair{}, err
+		return err
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) { // somebody was quicker
-		return Read(path)
+		return nil
 	}
 	if err != nil {
-		return Pair{}, err
+		return err
 	}
 	_, err = f.Write(text)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		os.Remove(path)
-		return Pair{}, err
 	}
-	return parse(text)
+	return err
 }
 
 // generate makes a pair as the text of a file.
