@@ -38,6 +38,11 @@ func Errorf(k Kind, format string, args ...any) *Error {
 	return &Error{Kind: k, Message: fmt.Sprintf(format, args...)}
 }
 
+// Invalid makes an [Error] of kind invalid about a field.
+func Invalid(field, format string, args ...any) *Error {
+	return &Error{Kind: KindInvalid, Field: field, Message: fmt.Sprintf(format, args...)}
+}
+
 // IsKind reports whether err is an [Error] of kind k.
 func IsKind(err error, k Kind) bool {
 	var e *Error

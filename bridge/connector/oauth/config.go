@@ -15,7 +15,6 @@
 package oauth
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/exeunt/exeunt/bridge"
@@ -66,7 +65,7 @@ const (
 // Validate returns every mistake in c. Field is the path in YAML.
 func (c *Config) Validate() (problems []*bridge.Error) {
 	add := func(field, format string, args ...any) {
-		problems = append(problems, &bridge.Error{Kind: bridge.KindInvalid, Field: field, Message: fmt.Sprintf(format, args...)})
+		problems = append(problems, bridge.Invalid(field, format, args...))
 	}
 	url := func(field, raw string) {
 		if e := c.CheckURL(field, raw); e != nil {

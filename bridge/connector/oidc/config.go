@@ -2,7 +2,6 @@ package oidc
 
 import (
 	"errors"
-	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -64,26 +63,26 @@ func (c *Config) Validate() (problems []*bridge.Error) {
 	}
 	add(c.CheckURL("backchannel_logout_uri", c.URI))
 	if c.ClientID == "" {
-		add(invalid("client_id", "is required: the relying party takes only what is meant for it"))
+		add(bridge.Invalid("client_id", "is required: the relying party takes only what is meant for it"))
 	}
 	switch c.Role {
 	case delegate:
 		if c.Issuer == "" {
-			add(invalid("issuer", "is required for role delegate: the provider that signs people in to the app, as it calls itself"))
+			add(bridge.Invalid("issuer", "is required for role delegate: the provider that signs people in to the app, as it calls itself"))
 		} else {
 			add(CheckIssuer("issuer", c.Issuer))
 		}
 	case hub:
 		if c.Issuer != "" {
-			add(invalid("issuer", "is for role delegate; as hub, exeunt itself is the issuer (oidc.issuer)"))
+			add(bridge.Invalid("issuer", "is for role delegate; as hub, exeunt itself is the issuer (oidc.issuer)"))
 		}
 	default:
-		add(invalid("role", "must be delegate or hub: a relying party obeys only the provider that signed somebody in, "+
+		add(bridge.Invalid("role", "must be delegate or hub: a relying party obeys only the provider that signed somebody in, "+
 			"so exeunt either has its keys published by that provider (delegate, with issuer), or is it (hub)"))
 	}
 	add(c.Subject.Validate("subject"))
 	if !slices.Contains([]string{"", bySID, bySub}, c.IndexesBy) {
-		add(invalid("indexes_by", "must be sid or sub"))
+		add(bridge.Invalid("indexes_by", "must be sid or sub"))
 	}
 	problems = append(problems, c.Probe.Validate(c.Egress)...)
 	return append(problems, c.Egress.Validate()...)
@@ -94,7 +93,7 @@ func (c *Config) Validate() (problems []*bridge.Error) {
 func CheckIssuer(field, issuer string) *bridge.Error {
 	u, err := url.Parse(issuer)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || strings.ContainsAny(issuer, "?#") {
-		return invalid(field, "must be a URL without query and fragment, as the provider calls itself")
+		return bridge.Invalid(field, "must be a URL without query and fragment, as the provider calls itself")
 	}
 	return nil
 }
@@ -119,7 +118,7 @@ func (c *Config) Open() (bridge.Connector, error) {
 		issuer = c.who.Issuer()
 	}
 	if issuer == "" {
-		return nil, invalid("role", "hub needs public_url, or oidc.issuer: without, nobody knows who speaks to them")
+		return nil, bridge.Invalid("role", "hub needs public_url, or oidc.issuer: without, nobody knows who speaks to them")
 	}
 	client, err := call.New(call.Config{Egress: c.Egress})
 	if err != nil {
@@ -132,8 +131,4 @@ func (c *Config) Open() (bridge.Connector, error) {
 	return &party{client: client, uri: c.URI, who: c.who, issuer: issuer, audience: c.ClientID, probe: p,
 		reach: reach{subject: c.Subject, bySub: c.IndexesBy == bySub, complete: c.Complete},
 		slots: make(chan struct{}, parallel), now: time.Now}, nil
-}
-
-func invalid(field, format string, args ...any) *bridge.Error {
-	return &bridge.Error{Kind: bridge.KindInvalid, Field: field, Message: fmt.Sprintf(format, args...)}
 }

@@ -62,7 +62,7 @@ func (a *Authority) Register(c PartnerConfig) *bridge.Error {
 		return problems[0]
 	}
 	if a.EntityID() == "" {
-		return invalid("", "SAML needs public_url, or saml.entity_id: without, nobody knows who speaks to them")
+		return bridge.Invalid("", "SAML needs public_url, or saml.entity_id: without, nobody knows who speaks to them")
 	}
 	p, err := newPartner(c, a.EntityID())
 	if err != nil {
@@ -70,7 +70,7 @@ func (a *Authority) Register(c PartnerConfig) *bridge.Error {
 	}
 	for _, other := range a.partners {
 		if other.Role == p.Role && p.EntityID != "" && other.EntityID == p.EntityID {
-			return invalid("entity_id", "%s is registered already, as %q", p.EntityID, other.Name)
+			return bridge.Invalid("entity_id", "%s is registered already, as %q", p.EntityID, other.Name)
 		}
 	}
 	a.partners = append(a.partners, p)

@@ -87,7 +87,9 @@ func (c *Config) Root(dir string) {
 // Validate returns every mistake in c; it reads the files that c names.
 func (c *Config) Validate() []*bridge.Error {
 	problems := c.partner().Validate()
-	add := func(field, format string, args ...any) { problems = append(problems, invalid(field, format, args...)) }
+	add := func(field, format string, args ...any) {
+		problems = append(problems, bridge.Invalid(field, format, args...))
+	}
 	switch {
 	case c.Role != roleHub && c.Role != roleDelegate:
 		add("role", "must be hub (the app has its sessions from exeunt) or delegate (from the identity provider that issuer names, "+
@@ -132,7 +134,7 @@ func (c *Config) Open() (bridge.Connector, error) {
 	if c.Key != "" {
 		key, err := pair.Read(c.Key)
 		if err != nil {
-			return nil, invalid("key", "%s", err)
+			return nil, bridge.Invalid("key", "%s", err)
 		}
 		d.key = &key
 	}
@@ -158,13 +160,13 @@ const transient = string(crewjam.TransientNameIDFormat)
 func (n *NameIDConfig) validate() (problems []*bridge.Error) {
 	switch u, err := url.Parse(n.Format); {
 	case n.format() == transient:
-		problems = append(problems, invalid("name_id.format", "a transient NameID is random and cannot be made; "+
+		problems = append(problems, bridge.Invalid("name_id.format", "a transient NameID is random and cannot be made; "+
 			"have exeunt told of sessions, and leave name_id out"))
 	case n.format() == n.Format && n.Format != "" && (err != nil || u.Scheme == ""):
-		problems = append(problems, invalid("name_id.format", "must be persistent, email, unspecified or a URI"))
+		problems = append(problems, bridge.Invalid("name_id.format", "must be persistent, email, unspecified or a URI"))
 	}
 	if n.Value == "" {
-		problems = append(problems, invalid("name_id.value", "is required: userName, email, externalId or id, or a text with one of them in braces"))
+		problems = append(problems, bridge.Invalid("name_id.value", "is required: userName, email, externalId or id, or a text with one of them in braces"))
 	} else if problem := n.Value.Validate("name_id.value"); problem != nil {
 		problems = append(problems, problem)
 	}

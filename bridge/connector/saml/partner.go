@@ -65,12 +65,12 @@ func (c PartnerConfig) Validate() (problems []*bridge.Error) {
 	problems = c.Egress.Validate()
 	for i, p := range c.Pin {
 		if _, err := fingerprint(p); err != nil {
-			problems = append(problems, invalid(fmt.Sprintf("pin[%d]", i), "%s", err))
+			problems = append(problems, bridge.Invalid(fmt.Sprintf("pin[%d]", i), "%s", err))
 		}
 	}
 	if !c.remote() {
 		if c.Metadata == "" {
-			return append(problems, invalid("metadata", "is required: a file, or a URL with a pin"))
+			return append(problems, bridge.Invalid("metadata", "is required: a file, or a URL with a pin"))
 		}
 		if len(problems) > 0 {
 			return problems
@@ -80,7 +80,7 @@ func (c PartnerConfig) Validate() (problems []*bridge.Error) {
 			_, err = c.read(data)
 		}
 		if err != nil {
-			problems = append(problems, invalid("metadata", "%s", err))
+			problems = append(problems, bridge.Invalid("metadata", "%s", err))
 		}
 		return problems
 	}
@@ -88,10 +88,10 @@ func (c PartnerConfig) Validate() (problems []*bridge.Error) {
 		problems = append(problems, e)
 	}
 	if c.EntityID == "" {
-		problems = append(problems, invalid("entity_id", "is required, because the metadata comes from a URL"))
+		problems = append(problems, bridge.Invalid("entity_id", "is required, because the metadata comes from a URL"))
 	}
 	if len(c.Pin) == 0 {
-		problems = append(problems, invalid("pin", "is required, because the metadata comes from a URL: "+
+		problems = append(problems, bridge.Invalid("pin", "is required, because the metadata comes from a URL: "+
 			"the SHA-256 fingerprint of the certificate that signs it, or of each certificate in it that is to be used"))
 	}
 	return problems
@@ -139,7 +139,7 @@ func newPartner(c PartnerConfig, self string) (*partner, *bridge.Error) {
 	}
 	var err error
 	if p.client, err = call.New(call.Config{Egress: c.Egress, Timeout: fetchLimit, MaxBytes: maxMetadata, Redirects: 2}); err != nil {
-		return nil, invalid("", "%s", err)
+		return nil, bridge.Invalid("", "%s", err)
 	}
 	return p, nil
 }
@@ -280,8 +280,4 @@ func keep(path string, data []byte) error {
 		os.Remove(f.Name())
 	}
 	return err
-}
-
-func invalid(field, format string, args ...any) *bridge.Error {
-	return &bridge.Error{Kind: bridge.KindInvalid, Field: field, Message: fmt.Sprintf(format, args...)}
 }

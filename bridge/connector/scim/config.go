@@ -59,7 +59,7 @@ const (
 // Validate returns every mistake in c. Field is the path in YAML.
 func (c *Config) Validate() (problems []*bridge.Error) {
 	add := func(field, format string, args ...any) {
-		problems = append(problems, &bridge.Error{Kind: bridge.KindInvalid, Field: field, Message: fmt.Sprintf(format, args...)})
+		problems = append(problems, bridge.Invalid(field, format, args...))
 	}
 	if e := c.CheckURL("base_url", c.BaseURL); e != nil {
 		problems = append(problems, e)

@@ -67,7 +67,7 @@ func NewSigning(secrets []bridge.Secret) (s Signing, err error) {
 // CheckSecrets returns what is wrong with secrets, without repeating them.
 func CheckSecrets(secrets []bridge.Secret) (problems []*bridge.Error) {
 	add := func(field, format string, args ...any) {
-		problems = append(problems, &bridge.Error{Kind: bridge.KindInvalid, Field: field, Message: fmt.Sprintf(format, args...)})
+		problems = append(problems, bridge.Invalid(field, format, args...))
 	}
 	if len(secrets) == 0 {
 		add("secrets", "at least one is required")

@@ -118,14 +118,14 @@ func (e Egress) Roots() (*x509.CertPool, error) {
 	}
 	pem, err := os.ReadFile(e.CAFile)
 	if err != nil {
-		return nil, invalid("ca_file", "the file cannot be read")
+		return nil, bridge.Invalid("ca_file", "the file cannot be read")
 	}
 	pool, err := x509.SystemCertPool()
 	if err != nil {
 		pool = x509.NewCertPool()
 	}
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, invalid("ca_file", "there is no PEM certificate in it")
+		return nil, bridge.Invalid("ca_file", "there is no PEM certificate in it")
 	}
 	return pool, nil
 }

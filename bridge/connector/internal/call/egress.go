@@ -40,7 +40,7 @@ func (e *Egress) Root(dir string) {
 func (e Egress) Validate() (problems []*bridge.Error) {
 	for i, s := range e.AllowNetworks {
 		if _, err := netip.ParsePrefix(s); err != nil {
-			problems = append(problems, invalid(fmt.Sprintf("allow_networks[%d]", i),
+			problems = append(problems, bridge.Invalid(fmt.Sprintf("allow_networks[%d]", i),
 				"%q is not a network in CIDR form, such as 10.1.0.0/16", s))
 		}
 	}
@@ -69,15 +69,15 @@ func (e Egress) CheckURL(field, raw string) *bridge.Error {
 	u, err := url.Parse(raw)
 	switch {
 	case raw == "":
-		return invalid(field, "is required")
+		return bridge.Invalid(field, "is required")
 	case err != nil || u.Hostname() == "" || (u.Scheme != "https" && u.Scheme != "http"):
-		return invalid(field, "must be a URL that begins with https://")
+		return bridge.Invalid(field, "must be a URL that begins with https://")
 	case u.User != nil:
-		return invalid(field, "must not hold a user name or password")
+		return bridge.Invalid(field, "must not hold a user name or password")
 	case u.Fragment != "":
-		return invalid(field, "must not have a fragment")
+		return bridge.Invalid(field, "must not have a fragment")
 	case u.Scheme == "http" && len(e.AllowNetworks) == 0:
-		return invalid(field, "must begin with https://; http:// is for networks listed in allow_networks")
+		return bridge.Invalid(field, "must begin with https://; http:// is for networks listed in allow_networks")
 	}
 	addr, err := netip.ParseAddr(u.Hostname())
 	if err != nil {
@@ -85,10 +85,10 @@ func (e Egress) CheckURL(field, raw string) *bridge.Error {
 	}
 	port, err := portOf(u)
 	if err != nil {
-		return invalid(field, "has no valid port")
+		return bridge.Invalid(field, "has no valid port")
 	}
 	if newGuard(e.prefixes(), u.Scheme == "http").check(netip.AddrPortFrom(addr, port)) != nil {
-		return invalid(field, "is not a public address at port 443; list its network in allow_networks")
+		return bridge.Invalid(field, "is not a public address at port 443; list its network in allow_networks")
 	}
 	return nil
 }
@@ -103,10 +103,6 @@ func portOf(u *url.URL) (uint16, error) {
 	default:
 		return 443, nil
 	}
-}
-
-func invalid(field, format string, args ...any) *bridge.Error {
-	return &bridge.Error{Kind: bridge.KindInvalid, Field: field, Message: fmt.Sprintf(format, args...)}
 }
 
 // errForbidden says that a connection was refused by us, before it was made.

@@ -2,7 +2,6 @@
 package naming
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 
@@ -27,11 +26,11 @@ func (r Rule) Validate(field string) *bridge.Error {
 	slots := r.slots()
 	for _, s := range slots {
 		if _, known := part(strings.Trim(s, "{}"), bridge.Identifiers{}); !known {
-			return invalid(field, "may name userName, email, externalId and id, and nothing else")
+			return bridge.Invalid(field, "may name userName, email, externalId and id, and nothing else")
 		}
 	}
 	if rest := slot.ReplaceAllString(string(r.text()), ""); len(slots) == 0 || strings.ContainsAny(rest, "{}") {
-		return invalid(field, "must be userName, email, externalId or id, or text with at least one of them in braces, such as acme|{externalId}")
+		return bridge.Invalid(field, "must be userName, email, externalId or id, or text with at least one of them in braces, such as acme|{externalId}")
 	}
 	return nil
 }
@@ -75,8 +74,4 @@ func part(name string, who bridge.Identifiers) (value string, known bool) {
 		return who.Person, true
 	}
 	return "", false
-}
-
-func invalid(field, format string, args ...any) *bridge.Error {
-	return &bridge.Error{Kind: bridge.KindInvalid, Field: field, Message: fmt.Sprintf(format, args...)}
 }

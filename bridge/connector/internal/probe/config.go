@@ -50,7 +50,7 @@ func (c *Config) Validate(e call.Egress) (problems []*bridge.Error) {
 		return nil
 	}
 	add := func(field, format string, args ...any) {
-		problems = append(problems, &bridge.Error{Kind: bridge.KindInvalid, Field: field, Message: fmt.Sprintf(format, args...)})
+		problems = append(problems, bridge.Invalid(field, format, args...))
 	}
 	if p := e.CheckURL("probe.url", c.URL); p != nil {
 		problems = append(problems, p)
