@@ -3,7 +3,6 @@ package probe
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/exeunt/exeunt/bridge"
@@ -37,12 +36,6 @@ const (
 // token is what names of cookies and headers are made of (RFC 9110, section 5.6.2).
 const token = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~"
 
-// passing are statuses that speak of us and not of a session.
-var passing = []int{http.StatusProxyAuthRequired, http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests}
-
-// taken are headers that are not for a credential to set.
-var taken = []string{"Accept", "Connection", "Content-Length", "Host", "Transfer-Encoding", "User-Agent"}
-
 // Validate returns every mistake in c, with "probe." before the field; e says
 // where the app may be. No probe at all (nil) is no mistake.
 func (c *Config) Validate(e call.Egress) (problems []*bridge.Error) {
@@ -62,15 +55,33 @@ func (c *Config) Validate(e call.Egress) (problems []*bridge.Error) {
 		add("probe.present", "must be cookie:NAME, bearer or header:NAME")
 	case name == "" || strings.Trim(name, token) != "":
 		add("probe.present", "what stands behind the colon is not a name that a %s can have", how)
-	case how == asHeader && slices.Contains(taken, http.CanonicalHeaderKey(name)):
+	case how == asHeader && taken(name):
 		add("probe.present", "is a header that a credential cannot be presented in")
 	}
 	for i, s := range c.Refused {
-		if field := fmt.Sprintf("probe.refused[%d]", i); s < 300 || s > 499 || slices.Contains(passing, s) {
+		if field := fmt.Sprintf("probe.refused[%d]", i); s < 300 || s > 499 || passing(s) {
 			add(field, "must be a status from 300 to 499 that speaks of the session, such as 302 or 401")
 		}
 	}
 	return problems
+}
+
+// passing reports whether a status speaks of us and not of a session.
+func passing(status int) bool {
+	switch status {
+	case http.StatusProxyAuthRequired, http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return true
+	}
+	return false
+}
+
+// taken reports whether a header is not for a credential to set.
+func taken(header string) bool {
+	switch http.CanonicalHeaderKey(header) {
+	case "Accept", "Connection", "Content-Length", "Host", "Transfer-Encoding", "User-Agent":
+		return true
+	}
+	return false
 }
 
 // Open returns the probe; nil if none is configured. It asks nobody.

@@ -77,15 +77,9 @@ var (
 	errOpen    = errors.New("the probe lets in whoever presents nothing; name a page that needs a session")
 )
 
-// Alive reports whether a credential is let in. At a page, 2xx is alive, a status
-// that the configuration calls a refusal is dead, and anything else is an error. A
-// credential that could reach beyond its place in the request is not sent, and
-// the error is Permanent.
-func (p *Probe) Alive(ctx context.Context, credential bridge.Secret) (bool, error) {
-	alive, _, err := p.try(ctx, credential)
-	return alive, err
-}
-
+// try is [Try] at the page: 2xx is alive, a status that the configuration calls a
+// refusal is dead, and anything else is an error. A credential that could reach beyond
+// its place in the request is not sent, and the error is Permanent.
 func (p *page) try(ctx context.Context, credential bridge.Secret) (bool, *call.Response, error) {
 	if !p.fits(string(credential)) {
 		return false, nil, bridge.Permanent(errPresent)

@@ -108,7 +108,7 @@ func TestAlive(t *testing.T) {
 		{"500", "error"}, {"503", "error"}, {"404", "error"}, {"301", "error"}, {"429", "error"}, {"drops", "error"},
 	} {
 		site := serve(t, cookie, map[string]string{credential: test.answer, "": "200"})
-		alive, err := open(t, Config{URL: site.url, Present: "cookie:session"}).Alive(t.Context(), credential)
+		alive, _, err := open(t, Config{URL: site.url, Present: "cookie:session"}).try(t.Context(), credential)
 		got := map[bool]string{true: "alive", false: "dead"}[alive]
 		if err != nil {
 			got = "error"
@@ -132,15 +132,15 @@ func TestPresent(t *testing.T) {
 	} {
 		site := serve(t, read, map[string]string{"good": "200"})
 		p := open(t, Config{URL: site.url, Present: present, Refused: []int{401}})
-		if alive, err := p.Alive(t.Context(), "good"); !alive || err != nil {
+		if alive, _, err := p.try(t.Context(), "good"); !alive || err != nil {
 			t.Errorf("%s: %v, %v", present, alive, err)
 		}
-		if alive, err := p.Alive(t.Context(), "other"); alive || err != nil {
+		if alive, _, err := p.try(t.Context(), "other"); alive || err != nil {
 			t.Errorf("%s, of a dead one: %v, %v", present, alive, err)
 		}
 		before := site.count()
 		for _, bad := range []bridge.Secret{"", "a\r\nHost: evil", "a\x00", "a\tb", "a\x7f", "ä"} {
-			if alive, err := p.Alive(t.Context(), bad); alive || !bridge.IsPermanent(err) {
+			if alive, _, err := p.try(t.Context(), bad); alive || !bridge.IsPermanent(err) {
 				t.Errorf("%s: %q was presented: %v", present, string(bad), err)
 			}
 		}
@@ -150,7 +150,7 @@ func TestPresent(t *testing.T) {
 	}
 	site := serve(t, cookie, map[string]string{"a": "200"})
 	for present, bad := range map[string]bridge.Secret{"cookie:session": "a; admin=1", "bearer": "a b"} {
-		if _, err := open(t, Config{URL: site.url, Present: present}).Alive(t.Context(), bad); !bridge.IsPermanent(err) {
+		if _, _, err := open(t, Config{URL: site.url, Present: present}).try(t.Context(), bad); !bridge.IsPermanent(err) {
 			t.Errorf("%s: %v", present, err)
 		}
 	}
@@ -167,7 +167,7 @@ func TestAddressesAreGuarded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Alive(t.Context(), "x"); !bridge.IsPermanent(err) {
+	if _, _, err := p.try(t.Context(), "x"); !bridge.IsPermanent(err) {
 		t.Errorf("localhost was asked: %v", err)
 	}
 }
