@@ -17,6 +17,8 @@ package oauth
 import (
 	"slices"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/bridge/connector/internal/call"
 	"github.com/exeunt/exeunt/bridge/connector/internal/probe"
@@ -118,7 +120,7 @@ func (c *Config) Open() (bridge.Connector, error) {
 	}
 	revoking := party{c.ClientID, c.ClientSecret, c.Auth}
 	s := &issuer{client: client, revocation: endpoint{"POST revocation", c.Revocation, revoking},
-		complete: c.Complete, slots: make(chan struct{}, parallel)}
+		complete: c.Complete, slots: semaphore.NewWeighted(parallel)}
 	if c.Introspection == "" {
 		s.probe, err = c.Probe.Open(c.Egress)
 		return s, err

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/bridge/connector/internal/call"
 	"github.com/exeunt/exeunt/bridge/connector/internal/probe"
@@ -22,7 +24,7 @@ type issuer struct {
 	introspection *endpoint // nil if there is none
 	probe         *probe.Probe
 	complete      bool
-	slots         chan struct{} // exchanges under way, of all people together
+	slots         *semaphore.Weighted // exchanges under way, of all people together
 }
 
 // parallel is how many exchanges one server has with us at once.

@@ -46,12 +46,10 @@ var (
 // and RFC 7009, section 2.2.1) come with 400, and that of a client that is not
 // known may come with 401.
 func (s *issuer) ask(ctx context.Context, e endpoint, t token) (*call.Response, error) {
-	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
-	case <-ctx.Done():
-		return nil, fmt.Errorf("%s: %w", e.name, ctx.Err())
+	if err := s.slots.Acquire(ctx, 1); err != nil {
+		return nil, fmt.Errorf("%s: %w", e.name, err)
 	}
+	defer s.slots.Release(1)
 	form := url.Values{"token": {string(t.value)}}
 	if t.kind != "" {
 		form.Set("token_type_hint", t.kind)

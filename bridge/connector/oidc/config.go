@@ -5,7 +5,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/bridge/connector/internal/call"
@@ -130,5 +131,5 @@ func (c *Config) Open() (bridge.Connector, error) {
 	}
 	return &party{client: client, uri: c.URI, who: c.who, issuer: issuer, audience: c.ClientID, probe: p,
 		reach: reach{subject: c.Subject, bySub: c.IndexesBy == bySub, complete: c.Complete},
-		slots: make(chan struct{}, parallel), now: time.Now}, nil
+		slots: semaphore.NewWeighted(parallel)}, nil
 }

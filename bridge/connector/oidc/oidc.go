@@ -9,7 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
-	"time"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/exeunt/exeunt/bridge"
 	"github.com/exeunt/exeunt/bridge/connector/internal/call"
@@ -25,8 +26,7 @@ type party struct {
 	audience string
 	reach    reach
 	probe    *probe.Probe
-	slots    chan struct{} // deliveries under way, of all people together
-	now      func() time.Time
+	slots    *semaphore.Weighted // deliveries under way, of all people together
 }
 
 // parallel is how many tokens one relying party gets at once.
@@ -107,13 +107,11 @@ type delivery struct {
 // deliver makes one attempt with a token of its own.
 func (p *party) deliver(ctx context.Context, t target) delivery {
 	d := delivery{target: t}
-	select {
-	case p.slots <- struct{}{}:
-		defer func() { <-p.slots }()
-	case <-ctx.Done():
-		d.err = fmt.Errorf("%s: %w", name, ctx.Err())
+	if err := p.slots.Acquire(ctx, 1); err != nil {
+		d.err = fmt.Errorf("%s: %w", name, err)
 		return d
 	}
+	defer p.slots.Release(1)
 	token, err := p.token(t)
 	if err != nil {
 		d.err = fmt.Errorf("the logout token cannot be signed: %w", err)

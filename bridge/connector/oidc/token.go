@@ -35,7 +35,7 @@ type claims struct {
 
 // token makes a logout token that nobody has seen before.
 func (p *party) token(t target) (string, error) {
-	now := p.now()
+	now := p.who.options.Now()
 	payload, err := json.Marshal(claims{Issuer: p.issuer, Subject: t.sub, Audience: p.audience, SID: t.sid,
 		Issued: now.Unix(), Expires: now.Add(lifetime).Unix(), ID: rand.Text(), Events: map[string]struct{}{event: {}}})
 	if err != nil {

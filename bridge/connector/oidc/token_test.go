@@ -201,7 +201,7 @@ func made(t *testing.T) *Authority {
 // withKeys makes an authority whose first key signs.
 func withKeys(t *testing.T, paths ...string) *Authority {
 	t.Helper()
-	a := NewAuthority(Options{Issuer: issuer, Keys: paths})
+	a := NewAuthority(Options{Issuer: issuer, Keys: paths, Now: time.Now})
 	if err := a.Load("", false); err != nil {
 		t.Fatal(err)
 	}
