@@ -172,7 +172,7 @@ func (o *organisation) surrounded(cbc bool) Circle {
 		key      Pair
 	}{{"idp", idpID, RoleIdP, idpKey()}, {"sp", spID, RoleSP, spKey()}, {"other", otherID, RoleSP, otherKey()}} {
 		text := descriptor(p.id, p.key.Certificate)
-		text = bytes.ReplaceAll(text, []byte(descriptorOf[RoleSP]), []byte(descriptorOf[p.role]))
+		text = bytes.ReplaceAll(text, []byte(RoleSP.tag()), []byte(p.role.tag()))
 		file := write0600(o.T, filepath.Join(o.TempDir(), p.name+".xml"), text)
 		if e := c.Authority.Register(PartnerConfig{Name: p.name, Role: p.role, Origin: Origin{Metadata: file, AllowCBC: cbc}}); e != nil {
 			o.Fatal(e)

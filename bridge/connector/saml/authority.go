@@ -119,6 +119,14 @@ func (a *Authority) Pairs() []Pair {
 	return nil
 }
 
+// signer is the key that signs.
+func (a *Authority) signer() (Pair, error) {
+	if pairs := a.Pairs(); len(pairs) > 0 {
+		return pairs[0], nil
+	}
+	return Pair{}, errNoKeys
+}
+
 // Partner is the partner with that entity id in that role, as its metadata has
 // it; false if there is none, or what is known of it has expired.
 func (a *Authority) Partner(entityID string, role Role) (Partner, bool) {

@@ -118,7 +118,7 @@ func TestMetadata(t *testing.T) {
 		t.Error("a key is for one use only, or for none")
 	}
 	offered := []string{`<alg:SigningMethod Algorithm="` + rsaSHA256, `<alg:DigestMethod Algorithm="` + nsEncryption + `sha256"`}
-	for _, method := range signatureMethods {
+	for _, method := range signatureMethods() {
 		offered = append(offered, `<alg:SigningMethod Algorithm="`+method.uri+`"`)
 	}
 	for _, want := range offered {

@@ -147,12 +147,20 @@ func (c *Config) Open() (bridge.Connector, error) {
 	return d, nil
 }
 
-// formats are the short names of NameID formats (SAML core, section 8.3).
-var formats = map[string]string{
-	"persistent":  string(crewjam.PersistentNameIDFormat),
-	"transient":   transient,
-	"email":       string(crewjam.EmailAddressNameIDFormat),
-	"unspecified": string(crewjam.UnspecifiedNameIDFormat),
+// longFormat is the URI of a NameID format that has a short name here (SAML core,
+// section 8.3); what has none is its own.
+func longFormat(name string) string {
+	switch name {
+	case "persistent":
+		return string(crewjam.PersistentNameIDFormat)
+	case "transient":
+		return transient
+	case "email":
+		return string(crewjam.EmailAddressNameIDFormat)
+	case "unspecified":
+		return string(crewjam.UnspecifiedNameIDFormat)
+	}
+	return name
 }
 
 const transient = string(crewjam.TransientNameIDFormat)
@@ -173,12 +181,7 @@ func (n *NameIDConfig) validate() (problems []*bridge.Error) {
 	return problems
 }
 
-func (n *NameIDConfig) format() string {
-	if long, ok := formats[n.Format]; ok {
-		return long
-	}
-	return n.Format
-}
+func (n *NameIDConfig) format() string { return longFormat(n.Format) }
 
 // of is a person's NameID; false if nothing makes it, or something that it needs is
 // not known of them.

@@ -115,23 +115,17 @@ func (d *door) speak() (line, error) {
 
 // signer is by what key the app knows us.
 func (d *door) signer() (Pair, error) {
-	switch pairs := d.authority.Pairs(); {
-	case d.key != nil:
+	if d.key != nil {
 		return *d.key, nil
-	case len(pairs) > 0:
-		return pairs[0], nil
 	}
-	return Pair{}, errNoKeys
+	return d.authority.signer()
 }
 
 // element is a request as this app reads it, not signed yet.
 func (d *door) element(r Request, app Partner) (*etree.Element, error) {
 	el := r.Element()
-	switch {
-	case !d.encrypt:
+	if !d.encrypt {
 		return el, nil
-	case app.Encrypt == nil:
-		return nil, errors.New("encrypt is set, but the app's metadata has no RSA key to encrypt with")
 	}
 	return el, EncryptName(el, app)
 }

@@ -104,7 +104,7 @@ func (s *stage) open(t testing.TB, c Config) bridge.Connector {
 	return d
 }
 
-var ada = sandbox.Guest{Value: "5f0c-ada", Format: formats["persistent"], NameQualifier: hub, SPNameQualifier: "wiki"}
+var ada = sandbox.Guest{Value: "5f0c-ada", Format: longFormat("persistent"), NameQualifier: hub, SPNameQualifier: "wiki"}
 
 // signIn gives somebody n sessions, and returns who they are as a source knows them,
 // with their sessions as a feed told of them.

@@ -56,7 +56,7 @@ func (c PartnerConfig) read(data []byte) (knowledge, error) {
 	}
 	role := c.descriptor(entity)
 	if role == nil {
-		return knowledge{}, fmt.Errorf("the entity has no %s that speaks SAML 2.0", descriptorOf[c.Role])
+		return knowledge{}, fmt.Errorf("the entity has no %s that speaks SAML 2.0", c.Role.tag())
 	}
 	k := knowledge{Partner: Partner{Name: c.Name, EntityID: attribute(entity, "entityID"), Role: c.Role,
 		Issuer: c.Issuer, CBC: c.AllowCBC}}
@@ -134,11 +134,17 @@ func (c PartnerConfig) entity(root *etree.Element) (*etree.Element, error) {
 	return all[0], nil
 }
 
-var descriptorOf = map[Role]string{RoleIdP: "IDPSSODescriptor", RoleSP: "SPSSODescriptor"}
+// tag is what metadata calls a role's description.
+func (r Role) tag() string {
+	if r == RoleIdP {
+		return "IDPSSODescriptor"
+	}
+	return "SPSSODescriptor"
+}
 
 // descriptor is the entity's description in the role that it has for us.
 func (c PartnerConfig) descriptor(entity *etree.Element) *etree.Element {
-	for _, d := range children(entity, nsMetadata, descriptorOf[c.Role]) {
+	for _, d := range children(entity, nsMetadata, c.Role.tag()) {
 		if slices.Contains(strings.Fields(attribute(d, "protocolSupportEnumeration")), nsProtocol) {
 			return d
 		}

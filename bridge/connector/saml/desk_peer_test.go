@@ -58,7 +58,7 @@ func (p *peer) at() string { return p.URL + "/slo" }
 
 // metadata is a file that describes it.
 func (p *peer) metadata() string {
-	tag := descriptorOf[p.role]
+	tag := p.role.tag()
 	text := `<md:EntityDescriptor xmlns:md="` + nsMetadata + `" entityID="` + p.id() + `"><md:` + tag +
 		` protocolSupportEnumeration="` + nsProtocol + `"><md:KeyDescriptor><ds:KeyInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:X509Data><ds:X509Certificate>` +
 		base64.StdEncoding.EncodeToString(p.key.Certificate.Raw) + `</ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>`

@@ -34,12 +34,12 @@ const (
 // It is not made by crewjam's xmlenc, whose AES-GCM (v0.5.1) encrypts as many zeros as
 // the name is long, and panics without a nonce; its CBC alone would be a second way.
 func EncryptName(el *etree.Element, to Partner) error {
-	if to.Encrypt == nil {
-		return errors.New("the partner has no key for encrypting")
+	var public *rsa.PublicKey
+	if to.Encrypt != nil {
+		public, _ = to.Encrypt.PublicKey.(*rsa.PublicKey)
 	}
-	public, ok := to.Encrypt.PublicKey.(*rsa.PublicKey)
-	if !ok {
-		return errors.New("the partner's key for encrypting is not RSA")
+	if public == nil {
+		return errors.New("the partner's metadata has no RSA key to encrypt with; have it publish one, or leave out encrypt")
 	}
 	for _, name := range el.ChildElements() {
 		if !is(name, nsAssertion, "NameID") {

@@ -220,10 +220,7 @@ func (x *exchange) keyFor(p Partner) (Pair, error) {
 	if app := x.app(p.Name); app != nil && p.Role == RoleSP {
 		return app.signer()
 	}
-	if pairs := x.Authority.Pairs(); len(pairs) > 0 {
-		return pairs[0], nil
-	}
-	return Pair{}, errNoKeys
+	return x.Authority.signer()
 }
 
 // app is the connector of an app; nil if it does not speak SAML, or is not there.
@@ -238,11 +235,7 @@ func (x *exchange) app(name string) *door {
 
 // sendBack answers in the exchange in which it was asked.
 func (x *exchange) sendBack(el *etree.Element, key Pair) error {
-	signed, err := Sign(el, key)
-	if err != nil {
-		return err
-	}
-	envelope, err := SOAPEnvelope(signed)
+	envelope, err := signedEnvelope(el, key)
 	if err != nil {
 		return err
 	}

@@ -209,11 +209,7 @@ func (l line) envelope(r Request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	signed, err := Sign(el, l.key)
-	if err != nil {
-		return nil, err
-	}
-	return SOAPEnvelope(signed)
+	return signedEnvelope(el, l.key)
 }
 
 // isPage reports whether an answer is HTML. That is how Shibboleth refuses a message

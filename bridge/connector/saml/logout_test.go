@@ -233,7 +233,7 @@ func TestSlowAndAlwaysSuccess(t *testing.T) {
 // Each name that a person has in the app is told to it, each once.
 func TestEveryName(t *testing.T) {
 	s := newStage(t, sandbox.Federation{})
-	grace := sandbox.Guest{Value: "g-2", Format: formats["transient"]}
+	grace := sandbox.Guest{Value: "g-2", Format: longFormat("transient")}
 	who := s.signIn(2, ada)
 	who.Sessions = append(who.Sessions, s.signIn(1, grace).Sessions...)
 	app := s.open(t, s.config)
@@ -254,7 +254,7 @@ func TestEveryName(t *testing.T) {
 // nobody can be named, and that is said.
 func TestWhoIsIt(t *testing.T) {
 	s := newStage(t, sandbox.Federation{})
-	who := s.signIn(1, sandbox.Guest{Value: "ada.lovelace@idp.example", Format: formats["email"]})
+	who := s.signIn(1, sandbox.Guest{Value: "ada.lovelace@idp.example", Format: longFormat("email")})
 	told := who.Sessions
 	who.Sessions = nil
 	rule := &NameIDConfig{Format: "email", Value: "{userName}@idp.example"}
@@ -315,7 +315,7 @@ func TestWhoIsIt(t *testing.T) {
 func TestNamesAreExact(t *testing.T) {
 	for _, change := range []func(*bridge.NameID){
 		func(n *bridge.NameID) { n.Value = strings.ToUpper(n.Value) },
-		func(n *bridge.NameID) { n.Format = formats["email"] },
+		func(n *bridge.NameID) { n.Format = longFormat("email") },
 		func(n *bridge.NameID) { n.NameQualifier = "" },
 		func(n *bridge.NameID) { n.NameQualifier, n.SPNameQualifier = n.SPNameQualifier, n.NameQualifier },
 	} {

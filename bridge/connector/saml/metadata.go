@@ -22,8 +22,9 @@ const metadataCached = time.Hour
 // a service provider towards the organisation's identity provider, and an
 // identity provider towards apps (SAML metadata, section 2).
 func (a *Authority) Metadata(valid time.Duration) ([]byte, error) {
-	if len(a.Pairs()) == 0 {
-		return nil, errNoKeys
+	key, err := a.signer()
+	if err != nil {
+		return nil, err
 	}
 	if a.options.BaseURL == "" {
 		return nil, errors.New("saml: metadata needs public_url: where partners send messages to")
@@ -42,7 +43,7 @@ func (a *Authority) Metadata(valid time.Duration) ([]byte, error) {
 		return nil, err
 	}
 	entity.InsertChildAt(0, algorithms())
-	signed, err := Sign(entity, a.Pairs()[0])
+	signed, err := Sign(entity, key)
 	if err != nil {
 		return nil, err
 	}
@@ -53,8 +54,8 @@ func (a *Authority) Metadata(valid time.Duration) ([]byte, error) {
 // in its own metadata, where we speak as it (delegate): our keys and
 // endpoints, to be put into its IDPSSODescriptor.
 func (a *Authority) Fragment() ([]byte, error) {
-	if len(a.Pairs()) == 0 {
-		return nil, errNoKeys
+	if _, err := a.signer(); err != nil {
+		return nil, err
 	}
 	role, err := described(crewjam.IDPSSODescriptor{SSODescriptor: a.doors()})
 	if err != nil {
@@ -107,10 +108,10 @@ func described(part any) (*etree.Element, error) {
 func algorithms() *etree.Element {
 	e := etree.NewElement("Extensions")
 	e.CreateAttr("xmlns:alg", nsSupport)
-	for _, digest := range digestMethods {
+	for _, digest := range digestMethods() {
 		e.CreateElement("alg:DigestMethod").CreateAttr("Algorithm", digest)
 	}
-	for _, method := range signatureMethods {
+	for _, method := range signatureMethods() {
 		e.CreateElement("alg:SigningMethod").CreateAttr("Algorithm", method.uri)
 	}
 	return e

@@ -27,28 +27,34 @@ const (
 // signatureMethods are the algorithms of signatures that we take, and say in our metadata
 // that we do (RFC 9231, sections 2.3.2 to 2.3.8): RSA and ECDSA with SHA-2, and nothing
 // else. What we sign with goes first.
-var signatureMethods = []struct {
+func signatureMethods() []signatureMethod {
+	return []signatureMethod{
+		{dsig.RSASHA256SignatureMethod, x509.SHA256WithRSA},
+		{dsig.RSASHA384SignatureMethod, x509.SHA384WithRSA},
+		{dsig.RSASHA512SignatureMethod, x509.SHA512WithRSA},
+		{dsig.ECDSASHA256SignatureMethod, x509.ECDSAWithSHA256},
+		{dsig.ECDSASHA384SignatureMethod, x509.ECDSAWithSHA384},
+		{dsig.ECDSASHA512SignatureMethod, x509.ECDSAWithSHA512},
+	}
+}
+
+type signatureMethod struct {
 	uri       string
 	algorithm x509.SignatureAlgorithm
-}{
-	{dsig.RSASHA256SignatureMethod, x509.SHA256WithRSA},
-	{dsig.RSASHA384SignatureMethod, x509.SHA384WithRSA},
-	{dsig.RSASHA512SignatureMethod, x509.SHA512WithRSA},
-	{dsig.ECDSASHA256SignatureMethod, x509.ECDSAWithSHA256},
-	{dsig.ECDSASHA384SignatureMethod, x509.ECDSAWithSHA384},
-	{dsig.ECDSASHA512SignatureMethod, x509.ECDSAWithSHA512},
 }
 
 // digestMethods are those of digests: SHA-2 (RFC 9231, section 2.1).
-var digestMethods = []string{
-	"http://www.w3.org/2001/04/xmlenc#sha256",
-	"http://www.w3.org/2001/04/xmldsig-more#sha384",
-	"http://www.w3.org/2001/04/xmlenc#sha512",
+func digestMethods() []string {
+	return []string{
+		"http://www.w3.org/2001/04/xmlenc#sha256",
+		"http://www.w3.org/2001/04/xmldsig-more#sha384",
+		"http://www.w3.org/2001/04/xmlenc#sha512",
+	}
 }
 
 // methodOf returns the algorithm of a signature method's URI; false if it is not allowed.
 func methodOf(uri string) (x509.SignatureAlgorithm, bool) {
-	for _, m := range signatureMethods {
+	for _, m := range signatureMethods() {
 		if m.uri == uri {
 			return m.algorithm, true
 		}
@@ -164,7 +170,7 @@ func gate(signature *etree.Element, id string) error {
 	}
 	algorithm, known := methodOf(attribute(method, dsig.AlgorithmAttr))
 	switch _, prefixes := exactly(transforms[1], exclusive, inclusiveTag); {
-	case !known, !slices.Contains(digestMethods, attribute(what[1], dsig.AlgorithmAttr)),
+	case !known, !slices.Contains(digestMethods(), attribute(what[1], dsig.AlgorithmAttr)),
 		attribute(canonical, dsig.AlgorithmAttr) != exclusive,
 		attribute(transforms[0], dsig.AlgorithmAttr) != enveloped,
 		attribute(transforms[1], dsig.AlgorithmAttr) != exclusive:

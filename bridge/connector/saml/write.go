@@ -58,6 +58,15 @@ func nameElement(n bridge.NameID) *etree.Element {
 	return name.Element()
 }
 
+// signedEnvelope signs a message, and is its envelope.
+func signedEnvelope(el *etree.Element, key Pair) ([]byte, error) {
+	signed, err := Sign(el, key)
+	if err != nil {
+		return nil, err
+	}
+	return SOAPEnvelope(signed)
+}
+
 // SOAPEnvelope is a message as the body of a POST by the SOAP binding.
 func SOAPEnvelope(el *etree.Element) ([]byte, error) {
 	envelope := etree.NewElement("soap:Envelope")
