@@ -159,14 +159,12 @@ func (t *tx) PutNote(key [32]byte, note []byte, now, expires time.Time) error {
 }
 
 func (t *tx) TakeNote(key [32]byte, now time.Time) ([]byte, error) {
-	var sealed []byte
-	if err := t.get("note", `SELECT sealed FROM notes WHERE key = $1 AND expires > $2`+t.forUpdate(), []any{key[:], micros(now)}, &sealed); err != nil {
+	if err := t.mayWrite(); err != nil {
 		return nil, err
 	}
-	if n, err := t.do(`DELETE FROM notes WHERE key = $1`, key[:]); err != nil {
+	var sealed []byte
+	if err := t.get("note", `DELETE FROM notes WHERE key = $1 AND expires > $2 RETURNING sealed`, []any{key[:], micros(now)}, &sealed); err != nil {
 		return nil, err
-	} else if n == 0 {
-		return nil, bridge.Errorf(bridge.KindNotFound, "there is no such note")
 	}
 	subject, err := t.subject(everybody)
 	if err != nil {
