@@ -81,7 +81,6 @@ type Feeding interface {
 
 // Bounds of what is told at once, and of one session.
 const (
-	badText       = "is too long or has a character that no name has"
 	maxTold       = 500
 	maxText       = 1024     // characters of a name or an id
 	maxCredential = 16 << 10 // of a token or a cookie
@@ -168,6 +167,8 @@ func (t toldSession) read(now time.Time) (told bridge.Told, err *bridge.Error) {
 	return told, nil
 }
 
+const badText = "is too long or has a character that no name has"
+
 // saneText reports whether s may be a name or an id: no control or formatting
 // characters, and none that XML cannot hold.
 func saneText(s string) bool {
@@ -201,40 +202,41 @@ func (s *Server) tellSessions(c echo.Context) error {
 	}
 	name := strings.TrimPrefix(callerIn(c).Token, feedPrefix)
 	apps, now := s.now.Load().Feeds[name].Apps, s.Now()
-	refused := []refusedSession{}
+	words := make([]refusedSession, len(list)) // of each entry; without a reason it is kept
 	var told []bridge.Told
 	var entries []int // of which entry each is
 	for i, one := range list {
-		if !slices.Contains(apps, one.App) {
-			refused = append(refused, refusedSession{i, "app", "this feed may not tell of sessions in that app; its apps stand in the configuration"})
-			continue
-		}
 		t, wrong := one.read(now)
-		if wrong != nil {
-			refused = append(refused, refusedSession{i, "invalid", wrong.Error()})
-			continue
+		switch {
+		case !slices.Contains(apps, one.App):
+			words[i] = refusedSession{i, "app", "this feed may not tell of sessions in that app; its apps stand in the configuration"}
+		case wrong != nil:
+			words[i] = refusedSession{i, "invalid", wrong.Error()}
+		default:
+			told, entries = append(told, t), append(entries, i)
 		}
-		told, entries = append(told, t), append(entries, i)
 	}
 	why, err := s.Feeding.TellSessions(c.Request().Context(), told)
 	if err != nil {
 		return err
 	}
-	kept := 0
 	for i, reason := range why {
-		outcome := reason
-		if reason != "" {
-			refused = append(refused, refusedSession{entries[i], reason, ""})
-		} else if kept++; told[i].Ended {
+		words[entries[i]] = refusedSession{entries[i], reason, ""}
+	}
+	refused := []refusedSession{}
+	for i, word := range words {
+		outcome := word.Reason
+		switch {
+		case outcome != "":
+			refused = append(refused, word)
+		case list[i].Ended:
 			outcome = "ended"
+		default:
+			outcome = "kept"
 		}
-		s.Metrics.fed.WithLabelValues(name, cmp.Or(outcome, "kept")).Inc()
+		s.Metrics.fed.WithLabelValues(name, outcome).Inc()
 	}
-	for _, r := range refused[:len(list)-len(told)] {
-		s.Metrics.fed.WithLabelValues(name, r.Reason).Inc()
-	}
-	slices.SortFunc(refused, func(a, b refusedSession) int { return a.Entry - b.Entry })
-	status := http.StatusOK
+	kept, status := len(list)-len(refused), http.StatusOK
 	switch {
 	case len(refused) > 0 && kept == 0:
 		status = http.StatusUnprocessableEntity

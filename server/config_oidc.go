@@ -29,14 +29,20 @@ func (c Config) LoadOIDC(create bool) error {
 // Federated reports whether anything is said in SAML or OpenID Connect.
 func (c Config) Federated() bool { return c.SAML.authority != nil || c.OIDC.authority != nil }
 
+// connects reports whether an app is reached by that connector.
+func (c *Config) connects(by string) bool {
+	for _, app := range c.Apps {
+		if app.Connector == by {
+			return true
+		}
+	}
+	return false
+}
+
 // checkOIDC notes what is wrong with who we are in OpenID Connect, and makes that
 // known to the apps.
 func (d *decoder) checkOIDC(c *Config) {
-	spoken := c.OIDC.Issuer != "" || len(c.OIDC.Keys) > 0
-	for _, app := range c.Apps {
-		spoken = spoken || app.Connector == "oidc"
-	}
-	if !spoken {
+	if c.OIDC.Issuer == "" && len(c.OIDC.Keys) == 0 && !c.connects("oidc") {
 		return
 	}
 	if c.OIDC.Issuer != "" {

@@ -62,15 +62,7 @@ func (c Config) SAMLAuthority(create bool, log zerolog.Logger) (*saml.Authority,
 
 // speaksSAML reports whether anything is said or heard in SAML.
 func (c *Config) speaksSAML() bool {
-	if c.SAML.EntityID != "" || len(c.SAML.Keys)+len(c.SAML.IdPs) > 0 {
-		return true
-	}
-	for _, app := range c.Apps {
-		if app.Connector == "saml" {
-			return true
-		}
-	}
-	return false
+	return c.SAML.EntityID != "" || len(c.SAML.Keys)+len(c.SAML.IdPs) > 0 || c.connects("saml")
 }
 
 // authority makes who exeunt is in SAML, and makes the identity providers known to it.
