@@ -80,16 +80,12 @@ func (b *Browser) Cookies() (cookies []*http.Cookie) {
 
 func (b *Browser) call(method, path string, body, answer any) {
 	b.t.Helper()
-	text := []byte("{}")
-	var err error
+	var text []byte
 	if body != nil {
-		text, err = json.Marshal(body)
-	}
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	if method != http.MethodPost {
-		text = nil
+		var err error
+		if text, err = json.Marshal(body); err != nil {
+			b.t.Fatal(err)
+		}
 	}
 	r, err := http.NewRequest(method, b.session+path, bytes.NewReader(text))
 	if err != nil {

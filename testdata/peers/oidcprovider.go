@@ -1,6 +1,7 @@
 package peers
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -38,7 +39,7 @@ func OIDCProvider(t testing.TB) *AuthorizationServer {
 func (s *AuthorizationServer) Grant(t testing.TB, account string) (tokens Tokens) {
 	t.Helper()
 	body, _ := json.Marshal(map[string]string{"account": account})
-	resp, err := http.Post(s.URL+"/tokens", "application/json", strings.NewReader(string(body)))
+	resp, err := http.Post(s.URL+"/tokens", "application/json", bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -22,7 +21,7 @@ import (
 // ClientSecret is what every relying party shows to the OP.
 const ClientSecret = "client-secret-0123456789abcdef"
 
-// signedInAs is the cookie of whoever is signed in at the OP: "sub sid".
+// signedInAs is the cookie of whoever is signed in at the OP: "sub/sid".
 const signedInAs = "op_session"
 
 // OP is the organisation's OpenID provider, which relying parties trust: it
@@ -64,10 +63,7 @@ func NewOP(t testing.TB) *OP {
 	t.Cleanup(s.Close)
 	op.URL, op.client = s.URL, s.Client()
 	op.CA = filepath.Join(folder(t), "op.pem")
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
-	if err := os.WriteFile(op.CA, text, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	write(t, op.CA, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}))
 	return op
 }
 

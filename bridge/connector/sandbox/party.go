@@ -83,14 +83,7 @@ func (p *rooms) changes() []Change { return p.done }
 func (p *rooms) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path == "/page" && r.Method == http.MethodGet:
-		if c, err := r.Cookie(cookie); err == nil {
-			if _, ok := p.sessions[c.Value]; ok {
-				w.WriteHeader(http.StatusOK)
-				return
-			}
-		}
-		w.Header().Set("Location", p.trust.Issuer)
-		w.WriteHeader(http.StatusFound)
+		admit(w, r, p.sessions, p.trust.Issuer)
 	case r.URL.Path == "/logout" && r.Method == http.MethodPost:
 		if !p.logout(r) {
 			w.WriteHeader(http.StatusBadRequest)
@@ -98,6 +91,18 @@ func (p *rooms) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		http.NotFound(w, r)
 	}
+}
+
+// admit answers a page that needs a session: whoever has none is led to where people
+// are signed in.
+func admit[S any](w http.ResponseWriter, r *http.Request, sessions map[string]S, signIn string) {
+	if c, err := r.Cookie(cookie); err == nil {
+		if _, ok := sessions[c.Value]; ok {
+			return // 200
+		}
+	}
+	w.Header().Set("Location", signIn)
+	w.WriteHeader(http.StatusFound)
 }
 
 // logout checks a logout token as section 2.6 of OpenID Connect Back-Channel Logout

@@ -146,13 +146,7 @@ func (p *lodge) changes() []Change { return p.done }
 func (p *lodge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.Method + " " + r.URL.Path {
 	case "GET /page":
-		if c, err := r.Cookie(cookie); err == nil {
-			if _, ok := p.guests[c.Value]; ok {
-				return
-			}
-		}
-		w.Header().Set("Location", p.federation.Issuer)
-		w.WriteHeader(http.StatusFound)
+		admit(w, r, p.guests, p.federation.Issuer)
 	case "POST /slo":
 		body, err := io.ReadAll(r.Body)
 		var request *etree.Element
