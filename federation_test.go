@@ -70,8 +70,7 @@ func newFederation(t *testing.T, onlyByBrowser bool) *federation {
 	f.rps = map[string]*peers.RelyingParty{"wiki": wiki, "intranet": wiki, "unseen": wiki, "forum": forum}
 	f.mobile = peers.OIDCProvider(t)
 
-	private, cert := key.PEM()
-	files := map[string]string{"saml.pem": string(private) + string(cert), "idp.xml": string(f.idp.Own(f.signIn.URL + "/slo")),
+	files := map[string]string{"saml.pem": key.File(), "idp.xml": string(f.idp.Own(f.signIn.URL + "/slo")),
 		"feed-token": feedToken, "client-secret": peers.ClientSecret}
 	config := fmt.Sprintf(`public_url: %s
 sources: {hr: {token: file:hr-token}}
@@ -154,11 +153,7 @@ func (f *federation) hired(person string) {
 
 func (f *federation) leaves(person string) {
 	f.t.Helper()
-	status, body, err := call(http.MethodPatch, f.url+"/scim/v2/Users/"+f.ids[person], hrToken,
-		`{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[{"op":"replace","path":"active","value":false}]}`)
-	if err != nil || status/100 != 2 {
-		f.t.Fatalf("%s cannot leave: %d %s %v", person, status, body, err)
-	}
+	f.deactivate(f.ids[person])
 }
 
 // way is a way in that somebody has: a cookie, or tokens.

@@ -215,3 +215,13 @@ func (p *product) hire(resource string) string {
 	}
 	return created.ID
 }
+
+// deactivate has somebody leave, by one SCIM PATCH.
+func (p *product) deactivate(id string) {
+	p.t.Helper()
+	status, body, err := call(http.MethodPatch, p.url+"/scim/v2/Users/"+id, hrToken,
+		`{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[{"op":"replace","path":"active","value":false}]}`)
+	if err != nil || status/100 != 2 {
+		p.t.Fatalf("somebody cannot leave: %d %s %v", status, body, err)
+	}
+}

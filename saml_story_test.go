@@ -1,15 +1,9 @@
 package main
 
 import (
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/base64"
-	"encoding/pem"
 	"fmt"
 	"html"
-	"math/big"
 	"net/http"
 	"net/url"
 	"os"
@@ -25,32 +19,8 @@ import (
 	"github.com/exeunt/exeunt/bridge/connector/saml"
 	"github.com/exeunt/exeunt/bridge/connector/sandbox"
 	"github.com/exeunt/exeunt/store/storetest"
+	"github.com/exeunt/exeunt/testdata/peers"
 )
-
-// newPair makes a key pair, and its file.
-func newPair(t *testing.T) (saml.Pair, string) {
-	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return saml.Pair{Private: key, Certificate: certificate}, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})) +
-		string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-}
 
 func signedBy(t *testing.T, r saml.Request, key saml.Pair) *etree.Element {
 	t.Helper()
@@ -77,15 +47,15 @@ func TestSAMLStory(t *testing.T) {
 
 // samlStory tells it with a PostgreSQL database, or with SQLite's file.
 func samlStory(t *testing.T, database string) {
-	ours, ourFile := newPair(t)
-	idp, _ := newPair(t)
+	ourKey, idpKey := peers.NewKey(t, "exeunt.example.com"), peers.NewKey(t, "idp.example.com")
+	ours, idp := saml.Pair{Private: ourKey.Private, Certificate: ourKey.Cert}, saml.Pair{Private: idpKey.Private, Certificate: idpKey.Cert}
 	wiki, err := sandbox.StartProvider(sandbox.Options{}, sandbox.Federation{Issuer: ourEntity, Certificates: []*x509.Certificate{ours.Certificate}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer wiki.Close()
 	idpMetadata := `<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="` + idpEntity + `"><IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol"><KeyDescriptor><KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#"><X509Data><X509Certificate>` +
-		base64.StdEncoding.EncodeToString(idp.Certificate.Raw) + `</X509Certificate></X509Data></KeyInfo></KeyDescriptor><SingleLogoutService Binding="urn:oasis:names:tc:SAML:2.0:bindings:SOAP" Location="https://idp.example.com/slo"/></IDPSSODescriptor></EntityDescriptor>`
+		idpKey.Base64() + `</X509Certificate></X509Data></KeyInfo></KeyDescriptor><SingleLogoutService Binding="urn:oasis:names:tc:SAML:2.0:bindings:SOAP" Location="https://idp.example.com/slo"/></IDPSSODescriptor></EntityDescriptor>`
 	config := `public_url: ` + ourAddress + `
 sources: {hr: {token: file:hr-token}}
 `
@@ -105,7 +75,7 @@ apps:
 	if err := os.Mkdir(filepath.Join(p.dir, "data"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	p.write("data/saml.key", ourFile)
+	p.write("data/saml.key", ourKey.File())
 	p.start()
 	if checked := p.run("app", "check"); !strings.Contains(checked, "wiki  saml") {
 		t.Errorf("the app is not in order:\n%s", checked)

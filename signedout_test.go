@@ -1,15 +1,8 @@
 package main
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -20,6 +13,7 @@ import (
 	"time"
 
 	"github.com/exeunt/exeunt/bridge/connector/sandbox"
+	"github.com/exeunt/exeunt/testdata/peers"
 )
 
 // Somebody who is signed in to three apps leaves: each session and token that is
@@ -74,24 +68,22 @@ apps:
 		t.Errorf("apps are not in order:\n%s", checked)
 	}
 
+	// signIn begins a session in the wiki, and tells of it.
+	signIn := func(name string) {
+		t.Helper()
+		cookie, sid := wiki.SignIn(name)
+		p.tell(name, "wiki", map[string]any{"oidc": map[string]string{"sub": name, "sid": sid}, "credential": cookie})
+	}
 	leave := func(name string) {
+		t.Helper()
 		id := p.hire(`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"` + name + `","active":true}`)
-		var told []string
 		for range 3 {
-			cookie, sid := wiki.SignIn(name)
-			told = append(told, fmt.Sprintf(`{"app":"wiki","person":{"id":%q},"oidc":{"sub":%q,"sid":%q},"credential":%q}`, id, name, sid, cookie))
+			signIn(name)
 		}
 		desk.SignIn(name)
 		access, refresh := mail.Grant(name)
-		told = append(told, fmt.Sprintf(`{"app":"mail","person":{"id":%q},"oauth":{"accessToken":%q,"refreshToken":%q}}`, id, access, refresh))
-		if status, body, err := call(http.MethodPost, p.url+"/v1/sessions", feedToken, `{"sessions":[`+strings.Join(told, ",")+`]}`); err != nil || status != http.StatusOK {
-			t.Fatalf("the feed: %d %s %v", status, body, err)
-		}
-		status, body, err := call(http.MethodPatch, p.url+"/scim/v2/Users/"+id, hrToken,
-			`{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[{"op":"replace","path":"active","value":false}]}`)
-		if err != nil || status/100 != 2 {
-			t.Fatalf("%d %s %v", status, body, err)
-		}
+		p.tell(name, "mail", map[string]any{"oauth": map[string]string{"accessToken": access, "refreshToken": refresh}})
+		p.deactivate(id)
 	}
 	check := func(name string) {
 		t.Helper()
@@ -116,11 +108,7 @@ apps:
 
 	// She was signed in once more, which is heard of late: that this session was let in is
 	// seen before it is ended, and that the others were, is not forgotten.
-	cookie, sid := wiki.SignIn("ada@example.com")
-	if status, body, err := call(http.MethodPost, p.url+"/v1/sessions", feedToken, fmt.Sprintf(
-		`{"sessions":[{"app":"wiki","person":{"userName":"ada@example.com"},"oidc":{"sub":"ada@example.com","sid":%q},"credential":%q}]}`, sid, cookie)); err != nil || status != http.StatusOK {
-		t.Fatalf("the feed: %d %s %v", status, body, err)
-	}
+	signIn("ada@example.com")
 	check("ada@example.com")
 
 	// It happened, but the answer was lost; and it failed.
@@ -134,22 +122,17 @@ apps:
 	}
 
 	// Another key signs, while both are published: what is told while it changes is heard.
-	before, _ := keys()
-	p.write("next.pem", keyFile(t))
+	before := p.keys().Keys[0]
+	p.write("next.pem", peers.NewKey(t, "next").File())
 	text, err := os.ReadFile(filepath.Join(p.dir, "exeunt.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.write("exeunt.yaml", string(text)+"oidc: {keys: [next.pem, data/oidc.pem]}\n")
-	p.cmd.Process.Signal(syscall.SIGHUP)
-	within(t, 10*time.Second, func() error {
-		after, err := keys()
-		var set struct{ Keys []struct{ KID, Alg string } }
-		if json.Unmarshal(after, &set); err != nil || len(set.Keys) != 2 || set.Keys[0].Alg != "ES256" || !strings.Contains(string(before), set.Keys[1].KID) {
-			return errors.Join(err, fmt.Errorf("the keys are %s", after))
-		}
-		return nil
-	})
+	p.reload()
+	if after := p.keys().Keys; len(after) != 2 || after[0].KeyID == before.KeyID || after[1].KeyID != before.KeyID {
+		t.Fatalf("the keys are %+v", after)
+	}
 	leave("hedy@example.com")
 	check("hedy@example.com")
 
@@ -161,8 +144,8 @@ apps:
 	p.write("exeunt.yaml", strings.Replace(string(text), "public_url: "+issuer, "public_url: https://other.example.com", 1))
 	p.cmd.Process.Signal(syscall.SIGHUP)
 	within(t, 10*time.Second, func() error {
-		if said, err := os.ReadFile(filepath.Join(p.dir, "exeunt.log")); err != nil || !strings.Contains(string(said), "know exeunt by public_url") {
-			return errors.Join(err, errors.New("nothing is said of the other name"))
+		if !strings.Contains(p.said(), "know exeunt by public_url") {
+			return errors.New("nothing is said of the other name")
 		}
 		return nil
 	})
@@ -188,34 +171,10 @@ apps:
 	}
 
 	// What the log and its lines say of it names nobody, and holds no secret.
-	said, err := os.ReadFile(filepath.Join(p.dir, "exeunt.log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	said = append(said, p.run("log", "tail", "-n", "1000")...)
+	said := p.said() + p.run("log", "tail", "-n", "1000")
 	for _, secret := range []string{"@example.com", mail.Admin(), feedToken, "eyJ"} {
-		if strings.Contains(string(said), secret) {
+		if strings.Contains(said, secret) {
 			t.Errorf("%q is said", secret)
 		}
 	}
-}
-
-// keyFile is a key with its certificate, as an administrator makes it.
-func keyFile(t *testing.T) string {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
-	certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})) +
-		string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}))
 }

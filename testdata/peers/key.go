@@ -46,5 +46,11 @@ func (k Key) PEM() (private, cert []byte) {
 		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: k.Cert.Raw})
 }
 
+// File is both in one file, as exeunt reads them.
+func (k Key) File() string {
+	private, cert := k.PEM()
+	return string(private) + string(cert)
+}
+
 // Base64 is the certificate as metadata has it.
 func (k Key) Base64() string { return base64.StdEncoding.EncodeToString(k.Cert.Raw) }
