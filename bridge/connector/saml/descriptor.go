@@ -1,7 +1,6 @@
 package saml
 
 import (
-	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
@@ -16,6 +15,8 @@ import (
 
 	"github.com/beevik/etree"
 	dsig "github.com/russellhaering/goxmldsig"
+
+	"github.com/exeunt/exeunt/bridge/connector/internal/pair"
 )
 
 // XML namespaces.
@@ -165,7 +166,7 @@ func (k *knowledge) keys(role *etree.Element, pins [][sha256.Size]byte) error {
 				case len(pins) > 0 && !slices.Contains(pins, sha256.Sum256(certificate.Raw)):
 					others++
 					continue
-				case !strong(certificate):
+				case pair.Strong(certificate.PublicKey) != nil:
 					feeble++
 					continue
 				}
@@ -188,16 +189,6 @@ func (k *knowledge) keys(role *etree.Element, pins [][sha256.Size]byte) error {
 		return errors.New("its keys are too weak: RSA of 2048 bits is the least, or ECDSA of 256")
 	}
 	return errors.New("there is no certificate in it by which a message of the partner could be verified")
-}
-
-func strong(c *x509.Certificate) bool {
-	switch key := c.PublicKey.(type) {
-	case *rsa.PublicKey:
-		return key.N.BitLen() >= 2048
-	case *ecdsa.PublicKey:
-		return key.Curve.Params().BitSize >= 256
-	}
-	return false
 }
 
 // certificates reads the certificates of a KeyInfo; what is none is left out.

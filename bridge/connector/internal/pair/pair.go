@@ -72,23 +72,32 @@ func parse(text []byte) (p Pair, err error) {
 	case p.Certificate == nil:
 		return Pair{}, errors.New("there is no certificate in it; put the certificate behind the private key")
 	}
-	switch key := p.Private.(type) {
-	case *rsa.PrivateKey:
-		if key.N.BitLen() < least {
-			return Pair{}, fmt.Errorf("its RSA key is shorter than %d bits", least)
-		}
-	case *ecdsa.PrivateKey:
-		if key.Curve.Params().BitSize < leastCurve {
-			return Pair{}, fmt.Errorf("its ECDSA key is shorter than %d bits", leastCurve)
-		}
-	default:
-		return Pair{}, errors.New("its key is neither RSA nor ECDSA")
+	if err := Strong(p.Private.Public()); err != nil {
+		return Pair{}, err
 	}
 	public, ok := p.Private.Public().(interface{ Equal(crypto.PublicKey) bool })
 	if !ok || !public.Equal(p.Certificate.PublicKey) {
 		return Pair{}, errors.New("its certificate belongs to another key")
 	}
 	return p, nil
+}
+
+// Strong says why a public key, ours or a partner's, is not good enough for
+// signatures; nil if it is.
+func Strong(public crypto.PublicKey) error {
+	switch key := public.(type) {
+	case *rsa.PublicKey:
+		if key.N.BitLen() < least {
+			return fmt.Errorf("its RSA key is shorter than %d bits", least)
+		}
+	case *ecdsa.PublicKey:
+		if key.Curve.Params().BitSize < leastCurve {
+			return fmt.Errorf("its ECDSA key is shorter than %d bits", leastCurve)
+		}
+	default:
+		return errors.New("its key is neither RSA nor ECDSA")
+	}
+	return nil
 }
 
 // Make makes a file for whoever name is (RSA, 3072 bits, self-signed, for ten years)
