@@ -66,13 +66,34 @@ func newFederation(t *testing.T, onlyByBrowser bool) *federation {
 	key := peers.NewKey(t, "exeunt.example")
 	f.idp, f.op = peers.NewIdP(t, f.front.URL+"/saml/slo", key.Base64()), peers.NewOP(t)
 	f.sps = map[string]*peers.SP{"shibboleth": peers.Shibboleth(t, f.idp), "mellon": peers.Mellon(t, f.idp)}
-	wiki, forum := peers.ModAuthOpenIDC(t, f.op), peers.ExpressRP(t, f.op)
-	f.rps = map[string]*peers.RelyingParty{"wiki": wiki, "intranet": wiki, "unseen": wiki, "forum": forum}
+	wiki := peers.ModAuthOpenIDC(t, f.op)
+	f.rps = map[string]*peers.RelyingParty{"wiki": wiki, "intranet": wiki, "unseen": wiki, "forum": peers.ExpressRP(t, f.op)}
 	f.mobile = peers.OIDCProvider(t)
 
-	files := map[string]string{"saml.pem": key.File(), "idp.xml": string(f.idp.Own(f.signIn.URL + "/slo")),
+	config, files := f.config(t, onlyByBrowser)
+	files["saml.pem"] = key.File()
+	f.product = newProduct(t, config, files)
+	t.Cleanup(func() {
+		if strings.Contains(f.said(), "@example.com") {
+			t.Error("the log of the program has a name in it")
+		}
+	})
+	f.start()
+	at, err := url.Parse(f.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	home.Store(at)
+	f.op.Publish(f.keys().Keys...)
+	return f
+}
+
+// config is what exeunt is told of it all, and the files that are named in it. From then on
+// there are ears for what is said to shibboleth, mellon and wiki.
+func (f *federation) config(t *testing.T, onlyByBrowser bool) (config string, files map[string]string) {
+	files = map[string]string{"idp.xml": string(f.idp.Own(f.signIn.URL + "/slo")),
 		"feed-token": feedToken, "client-secret": peers.ClientSecret}
-	config := fmt.Sprintf(`public_url: %s
+	config = fmt.Sprintf(`public_url: %s
 sources: {hr: {token: file:hr-token}}
 saml:
   keys: [saml.pem]
@@ -106,6 +127,7 @@ apps:
 	party := func(rp *peers.RelyingParty, at, more string) string {
 		return fmt.Sprintf("role: delegate, issuer: %q, client_id: %s, backchannel_logout_uri: %q%s", f.op.URL, rp.ClientID, at, more)
 	}
+	wiki, forum := f.rps["wiki"], f.rps["forum"]
 	f.ears["wiki"] = newEar(t, wiki.BackChannel)
 	app("wiki", "oidc", party(wiki, f.ears["wiki"].url, probe(wiki.PageURL, wiki.Cookie)))
 	app("intranet", "oidc", party(wiki, wiki.BackChannel, probe(wiki.PageURL, wiki.Cookie)))
@@ -113,21 +135,7 @@ apps:
 	app("forum", "oidc", party(forum, forum.BackChannel, ", indexes_by: sub"+probe(forum.PageURL, forum.Cookie)))
 	app("mobile", "oauth", fmt.Sprintf("revocation_endpoint: %q, introspection_endpoint: %q, client_id: %s, client_secret: file:client-secret",
 		f.mobile.Revocation, f.mobile.Introspect, f.mobile.ClientID))
-
-	f.product = newProduct(t, config, files)
-	t.Cleanup(func() {
-		if strings.Contains(f.said(), "@example.com") {
-			t.Error("the log of the program has a name in it")
-		}
-	})
-	f.start()
-	at, err := url.Parse(f.url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	home.Store(at)
-	f.op.Publish(f.keys().Keys...)
-	return f
+	return config, files
 }
 
 // identify is the identity provider as a browser sees it.
