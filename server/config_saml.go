@@ -56,7 +56,7 @@ func (c Config) SAMLAuthority(create bool, log zerolog.Logger) (*saml.Authority,
 	if a == nil {
 		return nil, nil
 	}
-	a.Equip(c.Data, !create, log)
+	a.Equip(c.Data, create, log)
 	return a, a.Load(create)
 }
 

@@ -26,7 +26,7 @@ func withDesk(t *testing.T, s Settings) *front {
 		Show: func(w http.ResponseWriter, status int, p saml.Page) { f.ShowLogout(w, status, p) }})
 	f = start(t, s, nil, func(o *Options) { o.SAML = desk })
 	a := saml.NewAuthority(saml.Options{BaseURL: "https://exeunt.example.com", Now: time.Now})
-	a.Equip(t.TempDir(), false, zerolog.Nop())
+	a.Equip(t.TempDir(), true, zerolog.Nop())
 	if err := a.Load(true); err != nil {
 		t.Fatal(err)
 	}

@@ -50,6 +50,16 @@ func NewAuthority(o Options) *Authority {
 	return &Authority{options: o}
 }
 
+// Equip says where our key is, if none is configured, and where complaints go; and, with
+// keep, that the last good copies of partners' metadata are kept there too, which whoever
+// only takes a look must not write. It goes before Load.
+func (a *Authority) Equip(dir string, keep bool, log zerolog.Logger) {
+	a.options.KeyFile, a.options.Log = filepath.Join(dir, "saml.key"), log
+	if keep {
+		a.options.Dir = filepath.Join(dir, "saml")
+	}
+}
+
 // EntityID is our name; "" if neither it nor the public URL is configured.
 func (a *Authority) EntityID() string { return a.options.EntityID }
 
@@ -203,16 +213,6 @@ func (a *Authority) refresh(ctx context.Context, app string) error {
 func (a *Authority) complain(p *partner, err error) {
 	a.options.Log.Error().Str("partner", p.Name).Str("role", string(p.Role)).Err(err).
 		Msg("a SAML partner's metadata cannot be used; the last good copy stays until it expires")
-}
-
-// Equip says where our key is, if none is configured, and where complaints go; and
-// where the last good copies of partners' metadata are, unless only a look is taken,
-// which writes nothing. It goes before Load.
-func (a *Authority) Equip(dir string, look bool, log zerolog.Logger) {
-	a.options.KeyFile, a.options.Log = filepath.Join(dir, "saml.key"), log
-	if !look {
-		a.options.Dir = filepath.Join(dir, "saml")
-	}
 }
 
 // CheckKey says what is wrong with a file that is to be one of our keys.

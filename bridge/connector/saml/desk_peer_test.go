@@ -226,7 +226,7 @@ func founded(t *testing.T, idp *peer, apps map[string]*peer, more ...func(*DeskO
 	o.roots.AddCert(front.Certificate())
 
 	o.authority = NewAuthority(Options{BaseURL: front.URL, Keys: []string{keyFile(t, ourKey())}, Now: time.Now})
-	o.authority.Equip(t.TempDir(), false, zerolog.New(zerolog.NewTestWriter(t)))
+	o.authority.Equip(t.TempDir(), true, zerolog.New(zerolog.NewTestWriter(t)))
 	o.know("idp", idp, RoleIdP)
 	for name, app := range apps {
 		app.us = o.authority

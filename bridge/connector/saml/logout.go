@@ -21,7 +21,7 @@ const (
 	// requestValid is how long the app may take a request for a fresh one.
 	requestValid = 5 * time.Minute
 
-	askName = "LogoutRequest by SOAP"
+	requestName = "LogoutRequest by SOAP"
 )
 
 // Do has all sessions of a person ended: for each name of theirs, a LogoutRequest
@@ -173,7 +173,7 @@ func (l line) ask(ctx context.Context, name bridge.NameID) (verdict, *call.Respo
 	if err != nil {
 		return 0, nil, bridge.Permanent(err)
 	}
-	answer, err := l.client.Send(ctx, call.Request{Name: askName, Method: http.MethodPost, URL: l.endpoint, Body: body,
+	answer, err := l.client.Send(ctx, call.Request{Name: requestName, Method: http.MethodPost, URL: l.endpoint, Body: body,
 		Header: http.Header{"Content-Type": {"text/xml; charset=utf-8"}, "SOAPAction": {`"http://www.oasis-open.org/committees/security"`}}})
 	if err != nil {
 		return 0, nil, err
@@ -188,19 +188,19 @@ func (l line) ask(ctx context.Context, name bridge.NameID) (verdict, *call.Respo
 	response, err := v.SOAPAnswer(answer.Body, l.app, r.ID)
 	if err != nil {
 		// Whoever answered, it proves nothing; perhaps the next time the app does.
-		return 0, nil, fmt.Errorf("%s: the answer cannot be believed: %w", askName, err)
+		return 0, nil, fmt.Errorf("%s: the answer cannot be believed: %w", requestName, err)
 	}
 	switch said := judge(response); said {
 	case refused:
-		return 0, nil, bridge.Permanent(fmt.Errorf("%s: the app refused it: %s", askName, code(response)))
+		return 0, nil, bridge.Permanent(fmt.Errorf("%s: the app refused it: %s", requestName, code(response)))
 	case failed:
-		return 0, nil, fmt.Errorf("%s: the app could not: %s", askName, code(response))
+		return 0, nil, fmt.Errorf("%s: the app could not: %s", requestName, code(response))
 	default:
 		return said, answer, nil
 	}
 }
 
-var errPage = errors.New(askName + " answered 500 with a page for people: the app does not take our messages; " +
+var errPage = errors.New(requestName + " answered 500 with a page for people: the app does not take our messages; " +
 	"its own log says why (another key or issuer than it trusts, mostly)")
 
 // envelope writes a request as it goes onto the wire.
