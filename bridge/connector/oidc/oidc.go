@@ -32,11 +32,11 @@ type party struct {
 // parallel is how many tokens one relying party gets at once.
 const parallel = 4
 
-const name = "POST logout token"
+const requestName = "POST logout token"
 
 var (
 	errUnknown = errors.New("nothing is known by which this app would find the person's sessions: no feed has told of a sub or sid, and no subject is configured")
-	errRefused = fmt.Errorf("%s answered 400: the app refuses the token; see that it knows our issuer, our keys and this client_id", name)
+	errRefused = fmt.Errorf("%s answered 400: the app refuses the token; see that it knows our issuer, our keys and this client_id", requestName)
 )
 
 // Capabilities says that sessions can be ended, and whether that can be checked.
@@ -108,7 +108,7 @@ type delivery struct {
 func (p *party) deliver(ctx context.Context, t target) delivery {
 	d := delivery{target: t}
 	if err := p.slots.Acquire(ctx, 1); err != nil {
-		d.err = fmt.Errorf("%s: %w", name, err)
+		d.err = fmt.Errorf("%s: %w", requestName, err)
 		return d
 	}
 	defer p.slots.Release(1)
@@ -117,7 +117,7 @@ func (p *party) deliver(ctx context.Context, t target) delivery {
 		d.err = fmt.Errorf("the logout token cannot be signed: %w", err)
 		return d
 	}
-	d.answer, d.err = p.client.Send(ctx, call.Request{Name: name, Method: http.MethodPost, URL: p.uri,
+	d.answer, d.err = p.client.Send(ctx, call.Request{Name: requestName, Method: http.MethodPost, URL: p.uri,
 		Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}},
 		Body:   []byte(url.Values{"logout_token": {token}}.Encode()), StatusOnly: true})
 	if d.err == nil {
@@ -132,9 +132,9 @@ func outcome(a *call.Response) error {
 	case http.StatusBadRequest:
 		return bridge.Permanent(errRefused)
 	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone:
-		return bridge.Permanent(fmt.Errorf("%s answered %d: there is nothing at backchannel_logout_uri that takes logout tokens", name, a.Status))
+		return bridge.Permanent(fmt.Errorf("%s answered %d: there is nothing at backchannel_logout_uri that takes logout tokens", a.Name, a.Status))
 	case http.StatusNotImplemented:
-		return bridge.Impossible(fmt.Errorf("%s answered %d: the app does not offer back-channel logout", name, a.Status))
+		return bridge.Impossible(fmt.Errorf("%s answered %d: the app does not offer back-channel logout", a.Name, a.Status))
 	}
 	return a.Outcome()
 }

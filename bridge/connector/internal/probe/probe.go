@@ -63,7 +63,8 @@ type page struct {
 }
 
 const (
-	name     = "GET probe"
+	requestName = "GET probe"
+
 	parallel = 4               // credentials tried at once
 	patience = 4 * time.Second // for one answer
 	glance   = 5 * time.Second // for all that is tried before sessions are ended, or half the time there is
@@ -89,7 +90,7 @@ func (p *page) try(ctx context.Context, credential bridge.Secret) (bool, *call.R
 
 func (p *page) ask(ctx context.Context, h http.Header) (bool, *call.Response, error) {
 	h.Set("Accept", "text/html, */*;q=0.8") // some relying parties answer browsers with a redirect, and others with 401
-	answer, err := p.client.Send(ctx, call.Request{Name: name, Method: http.MethodGet, URL: p.url, Header: h, StatusOnly: true})
+	answer, err := p.client.Send(ctx, call.Request{Name: requestName, Method: http.MethodGet, URL: p.url, Header: h, StatusOnly: true})
 	switch {
 	case err != nil:
 		return false, nil, err
@@ -101,7 +102,7 @@ func (p *page) ask(ctx context.Context, h http.Header) (bool, *call.Response, er
 	if _, told := bridge.WaitOf(answer.Outcome()); told {
 		return false, nil, answer.Outcome()
 	}
-	return false, nil, fmt.Errorf("%s answered %d, which says neither that the session lives nor that it is dead", name, answer.Status)
+	return false, nil, fmt.Errorf("%s answered %d, which says neither that the session lives nor that it is dead", answer.Name, answer.Status)
 }
 
 // fits reports whether a credential stays in its place: a cookie's value ends
