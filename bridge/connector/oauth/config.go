@@ -118,8 +118,8 @@ func (c *Config) Open() (bridge.Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	revoking := party{c.ClientID, c.ClientSecret, c.Auth}
-	s := &issuer{client: client, revocation: endpoint{"POST revocation", c.Revocation, revoking},
+	revoking := credentials{c.ClientID, c.ClientSecret, c.Auth}
+	s := &server{client: client, revocation: endpoint{"POST revocation", c.Revocation, revoking},
 		complete: c.Complete, slots: semaphore.NewWeighted(parallel)}
 	if c.Introspection == "" {
 		s.probe, err = c.Probe.Open(c.Egress)

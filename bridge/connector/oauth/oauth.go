@@ -17,8 +17,8 @@ import (
 	"github.com/exeunt/exeunt/bridge/connector/internal/probe"
 )
 
-// issuer is one authorization server.
-type issuer struct {
+// server is one authorization server.
+type server struct {
 	client        *call.Client
 	revocation    endpoint
 	introspection *endpoint // nil if there is none
@@ -36,12 +36,12 @@ var (
 )
 
 // Capabilities says that tokens can be revoked, and whether that can be checked.
-func (s *issuer) Capabilities() bridge.Capabilities {
+func (s *server) Capabilities() bridge.Capabilities {
 	return bridge.Capabilities{{Effect: bridge.Revoke, Covers: []string{"tokens"}, Checked: s.probe != nil}}
 }
 
 // Find says whether tokens of the person are known, and how many are alive.
-func (s *issuer) Find(ctx context.Context, who bridge.Identifiers) (bridge.Account, error) {
+func (s *server) Find(ctx context.Context, who bridge.Identifiers) (bridge.Account, error) {
 	if len(tokens(who.Sessions, refresh))+len(tokens(who.Sessions, access)) == 0 {
 		return bridge.Account{}, s.unknown(who)
 	}
@@ -50,7 +50,7 @@ func (s *issuer) Find(ctx context.Context, who bridge.Identifiers) (bridge.Accou
 
 // unknown is the outcome if no token of a person is known. A session of which the
 // tokens were not told has some all the same.
-func (s *issuer) unknown(who bridge.Identifiers) error {
+func (s *server) unknown(who bridge.Identifiers) error {
 	if s.complete && len(who.Sessions) == 0 {
 		return bridge.ErrNoneKnown
 	}
@@ -78,7 +78,7 @@ func held(s bridge.Session) []bridge.Secret { return []bridge.Secret{s.Refresh, 
 
 // tries is what to try: at a page, the access token of a session where nothing else
 // is said to be presented.
-func (s *issuer) tries(sessions []bridge.Session) []bridge.Session {
+func (s *server) tries(sessions []bridge.Session) []bridge.Session {
 	list := slices.Clone(sessions)
 	for i := range list {
 		list[i].Credential = cmp.Or(list[i].Credential, list[i].Access)
@@ -88,7 +88,7 @@ func (s *issuer) tries(sessions []bridge.Session) []bridge.Session {
 
 // Do revokes every token that is known: refresh tokens first, and access tokens
 // whatever became of those.
-func (s *issuer) Do(ctx context.Context, o bridge.Order) (bridge.Receipt, error) {
+func (s *server) Do(ctx context.Context, o bridge.Order) (bridge.Receipt, error) {
 	if o.Effect != bridge.Revoke {
 		return bridge.Receipt{}, bridge.Permanent(fmt.Errorf("the app does not offer %s", o.Effect))
 	}
@@ -107,7 +107,7 @@ type revoked struct {
 	err    error
 }
 
-func (s *issuer) revoke(ctx context.Context, list []token) []revoked {
+func (s *server) revoke(ctx context.Context, list []token) []revoked {
 	// What one attempt has no time for is not always the same.
 	rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	all := make([]revoked, len(list))
@@ -156,7 +156,7 @@ func judge(all []revoked) (r bridge.Receipt, err error) {
 }
 
 // Check asks about every token again, or tries it, if there is a way to.
-func (s *issuer) Check(ctx context.Context, o bridge.Order) (bridge.Receipt, error) {
+func (s *server) Check(ctx context.Context, o bridge.Order) (bridge.Receipt, error) {
 	if o.Effect != bridge.Revoke {
 		return bridge.Receipt{}, bridge.ErrCannotCheck
 	}
@@ -165,7 +165,7 @@ func (s *issuer) Check(ctx context.Context, o bridge.Order) (bridge.Receipt, err
 
 // Probe revokes a token that does not exist, which must be taken as if it did, and
 // asks about one, which must not be active.
-func (s *issuer) Probe(ctx context.Context) error {
+func (s *server) Probe(ctx context.Context) error {
 	nobody := token{bridge.Secret("exeunt-probe-" + random.Text()), refresh}
 	if _, err := s.ask(ctx, s.revocation, nobody); err != nil && !errors.Is(err, errKind) {
 		return err

@@ -16,11 +16,11 @@ import (
 type endpoint struct {
 	name string // for errors and receipts
 	url  string
-	party
+	credentials
 }
 
-// party is a client, as the server knows it.
-type party struct {
+// credentials are how a client shows who it is.
+type credentials struct {
 	id     string
 	secret bridge.Secret
 	auth   string
@@ -45,7 +45,7 @@ var (
 // ask makes one exchange about a token. The errors of OAuth (RFC 6749, section 5.2,
 // and RFC 7009, section 2.2.1) come with 400, and that of a client that is not
 // known may come with 401.
-func (s *issuer) ask(ctx context.Context, e endpoint, t token) (*call.Response, error) {
+func (s *server) ask(ctx context.Context, e endpoint, t token) (*call.Response, error) {
 	if err := s.slots.Acquire(ctx, 1); err != nil {
 		return nil, fmt.Errorf("%s: %w", e.name, err)
 	}
@@ -65,15 +65,15 @@ func (s *issuer) ask(ctx context.Context, e endpoint, t token) (*call.Response, 
 
 // show authenticates the client (RFC 6749, section 2.3.1: what goes into the
 // header is encoded like a form first).
-func (p party) show(header http.Header, form url.Values) {
-	switch p.auth {
+func (c credentials) show(header http.Header, form url.Values) {
+	switch c.auth {
 	case none:
-		form.Set("client_id", p.id)
+		form.Set("client_id", c.id)
 	case post:
-		form.Set("client_id", p.id)
-		form.Set("client_secret", string(p.secret))
+		form.Set("client_id", c.id)
+		form.Set("client_secret", string(c.secret))
 	default:
-		pair := url.QueryEscape(p.id) + ":" + url.QueryEscape(string(p.secret))
+		pair := url.QueryEscape(c.id) + ":" + url.QueryEscape(string(c.secret))
 		header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(pair)))
 	}
 }
@@ -105,7 +105,7 @@ func outcome(a *call.Response) error {
 
 // active asks whether a token is active (RFC 7662, section 2.2). Only an answer
 // that says so plainly counts.
-func (s *issuer) active(ctx context.Context, value bridge.Secret) (bool, *call.Response, error) {
+func (s *server) active(ctx context.Context, value bridge.Secret) (bool, *call.Response, error) {
 	answer, err := s.ask(ctx, *s.introspection, token{value: value})
 	if err != nil {
 		return false, nil, err
