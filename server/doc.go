@@ -19,9 +19,10 @@
 //	api_links.go             /v1/erasures/links, and /erase, where a person asks to be forgotten
 //	api_log.go               /v1/log: proofs, tiles, events, for auditors
 //	api_retained.go          /v1/retained, and the purposes of it
-//	api_sessions.go          /v1/sessions, and the feeds that tell of them
+//	api_sessions.go          /v1/sessions: feeds tell of them, operators see what is known
 //	api_backup.go            /v1/backups: the log is told of one
 //	api_tokens.go            /v1/tokens: issue, list, revoke
+//	saml.go                  /saml/…: who may send how much there; what is answered is saml.Desk's
 //	oidc.go                  /oidc/jwks: the keys that logout tokens are signed with
 //	health.go                /healthz and /readyz
 //	metrics.go               /metrics, and Metrics, which watches departures for it
@@ -31,6 +32,8 @@
 //	config_sources.go        how sources come in, TLS, networks
 //	config_sources_check.go  what may be wrong with that
 //	config_laws.go           laws and calendars of one's own; deadlines that cannot be met
+//	config_feeds.go          who may tell of sessions, and where none is told of
+//	config_saml.go           who we are in SAML, and who may have people signed out
 //	config_oidc.go           who we are in OpenID Connect, and by which keys
 //	config_check.go          what may be wrong with its values
 //	config_decode.go         YAML into structs, every mistake with its place
