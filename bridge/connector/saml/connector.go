@@ -127,5 +127,5 @@ func (d *door) element(r Request, app Partner) (*etree.Element, error) {
 	if !d.encrypt {
 		return el, nil
 	}
-	return el, EncryptName(el, app)
+	return el, encryptName(el, app)
 }

@@ -10,7 +10,7 @@
 //	decrypt.go     EncryptedID, after the signature only                       pure
 //	verify.go      Verifier: all of it in its order; clock, audience, memory
 //	write.go       messages as XML, SOAP envelopes, pages with a form
-//	encrypt.go     EncryptName: names for a partner's eyes
+//	encrypt.go     encryptName: names for a partner's eyes
 //
 //	authority.go   Authority: who we are, our keys, our partners
 //	metadata.go    what we publish about ourselves
@@ -34,7 +34,7 @@
 // LogoutRequest, signs or verifies a query, or speaks SOAP for logout; it unmarshals
 // the bytes that came and not the tree that was verified, keeps the last of several
 // SessionIndexes, takes an answer to anything and from any year, and panics when an
-// Issuer is missing. Its encryption fares no better: see EncryptName and decryptName.
+// Issuer is missing. Its encryption fares no better: see encryptName and decryptName.
 //
 // # Rules, and the attack behind each
 //

@@ -27,13 +27,13 @@ const (
 	sha1URI  = dsig.Namespace + "sha1"
 )
 
-// EncryptName replaces the NameID of a request, which must not be signed yet, by an
+// encryptName replaces the NameID of a request, which must not be signed yet, by an
 // EncryptedID for a partner: AES-256-GCM where it takes that, else AES-256-CBC, which
 // every partner can read. The key goes by RSA-OAEP with its defaults, for the same reason.
 //
 // It is not made by crewjam's xmlenc, whose AES-GCM (v0.5.1) encrypts as many zeros as
 // the name is long, and panics without a nonce; its CBC alone would be a second way.
-func EncryptName(el *etree.Element, to Partner) error {
+func encryptName(el *etree.Element, to Partner) error {
 	var public *rsa.PublicKey
 	if to.Encrypt != nil {
 		public, _ = to.Encrypt.PublicKey.(*rsa.PublicKey)

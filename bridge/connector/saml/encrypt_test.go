@@ -20,7 +20,7 @@ import (
 func encrypted(t testing.TB, authenticated bool) *etree.Element {
 	t.Helper()
 	el := aRequest().Element()
-	if err := EncryptName(el, Partner{Encrypt: ourKey().Certificate, GCM: authenticated}); err != nil {
+	if err := encryptName(el, Partner{Encrypt: ourKey().Certificate, GCM: authenticated}); err != nil {
 		t.Fatal(err)
 	}
 	return el
@@ -169,7 +169,7 @@ func encryptionAttacks(t testing.TB) (all []attack) {
 		{"encrypted to another", true, true, BadEncryption, func(el *etree.Element) {
 			take(el, "./EncryptedID")
 			el.InsertChildAt(1, nameElement(aRequest().Name))
-			if err := EncryptName(el, Partner{Encrypt: newKey().Certificate, GCM: true}); err != nil {
+			if err := encryptName(el, Partner{Encrypt: newKey().Certificate, GCM: true}); err != nil {
 				panic(err)
 			}
 		}},
@@ -273,13 +273,13 @@ func TestWrapping(t *testing.T) {
 
 // TestEncryptName says why it cannot.
 func TestEncryptName(t *testing.T) {
-	if err := EncryptName(aResponse().Element(), Partner{Encrypt: ourKey().Certificate}); err == nil {
+	if err := encryptName(aResponse().Element(), Partner{Encrypt: ourKey().Certificate}); err == nil {
 		t.Error("a response has no name")
 	}
 	for name, c := range map[string]*x509.Certificate{"ECDSA": ellipticKey(t, elliptic.P256()).Certificate, "none": nil} {
 		el := aRequest().Element()
 		before := bytesOf(t, el)
-		if err := EncryptName(el, Partner{Encrypt: c}); err == nil || !bytes.Equal(before, bytesOf(t, el)) {
+		if err := encryptName(el, Partner{Encrypt: c}); err == nil || !bytes.Equal(before, bytesOf(t, el)) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
