@@ -20,6 +20,7 @@
 //	actions.go     actions and accounts
 //	lanes.go       whose turn it is on an account
 //	tokens.go      credentials of sources
+//	sessions.go    what is known of sessions; notes between two messages
 //	stats.go       figures for metrics
 //
 //	river.go       the scheduler: River, started and stopped, and its console

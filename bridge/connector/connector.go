@@ -1,15 +1,18 @@
 // Package connector is the one list of the protocols in which doors are shut.
 //
-//	scim/           apps with a SCIM 2.0 interface
-//	webhook/        apps that carry out signed messages
-//	rest/           apps with an HTTP API, described by a recipe
-//	oidc/           apps that people are signed in to by OpenID Connect
-//	oauth/          servers that issue tokens by OAuth 2.0
-//	saml/           apps that people are signed in to by SAML 2.0; and all else that is SAML
-//	internal/call/  the way out that all of them take
-//	get.go          Get: one document that is public, on the same way out
-//	sandbox/        small apps that fail on purpose, for the demo and for tests
-//	connectortest/  the suite that every connector passes
+//	scim/             apps with a SCIM 2.0 interface
+//	webhook/          apps that carry out signed messages
+//	rest/             apps with an HTTP API, described by a recipe
+//	oidc/             apps that people are signed in to by OpenID Connect
+//	oauth/            servers that issue tokens by OAuth 2.0
+//	saml/             apps that people are signed in to by SAML 2.0; and all else that is SAML
+//	internal/call/    the way out that all of them take
+//	internal/probe/   old credentials tried, to see whether sessions are dead
+//	internal/naming/  what an app calls a person of whom nobody has told
+//	internal/pair/    keys to sign with, in a file with their certificate
+//	get.go            Get: one document that is public, on the same way out
+//	sandbox/          small apps that fail on purpose, for the demo and for tests
+//	connectortest/    the suite that every connector passes
 //
 // A protocol is a package with a Config and one line here. There is no
 // registration by init: what is in the binary is what is in the list.
@@ -93,11 +96,11 @@ func Open(protocol string, cfg any, app string, self Self) (bridge.Connector, er
 	if !ok || fmt.Sprintf("%T", c) != fmt.Sprintf("%T", want) {
 		return nil, fmt.Errorf("app %s: %T is no configuration of connector %s", app, cfg, protocol)
 	}
-	if speaks, ok := c.(interface{ Speak(*saml.Authority, string) }); ok {
-		speaks.Speak(self.SAML, app)
-	}
-	if speaks, ok := c.(interface{ Speak(*oidc.Authority) }); ok {
-		speaks.Speak(self.OIDC)
+	switch c := c.(type) {
+	case *saml.Config:
+		c.Speak(self.SAML, app)
+	case *oidc.Config:
+		c.Speak(self.OIDC)
 	}
 	return c.Open()
 }
