@@ -81,13 +81,13 @@ func TestOffenders(t *testing.T) {
 	if o.wrong(far, now) == 0 {
 		t.Error("one who changes addresses within its /64 waits not")
 	}
-	if now = now.Add(2 * forgetGuess); o.wrong(near, now) != 0 || o.young[neighbourhood(near, 32, 64)].guesses != 1 {
+	if now = now.Add(2 * forgetAfter); o.wrong(near, now) != 0 || o.young[neighbourhood(near, 32, 64)].guesses != 1 {
 		t.Error("nothing is forgotten")
 	}
-	for i := range 5 * maxOffenders {
+	for i := range 5 * maxAddresses {
 		o.wrong(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), now)
 	}
-	if n := len(o.young) + len(o.old); n > 2*maxOffenders {
+	if n := len(o.young) + len(o.old); n > 2*maxAddresses {
 		t.Errorf("%d are remembered", n)
 	}
 }

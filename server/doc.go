@@ -8,7 +8,7 @@
 //	auth_issuer.go           the keys of their issuers: found, fetched, kept
 //	auth_certificate.go      client certificates, and the end of TLS
 //	auth_address.go          where a request comes from, also behind proxies
-//	auth_slow.go             who shows wrong credentials again and again
+//	auth_slow.go             who shows wrong credentials again and again; what is remembered of addresses
 //	schemes.go               what of this SCIM clients are told
 //	gate.go                  what each request passes: id, log line, rate, places, panics
 //	room.go                  how long bodies may be, and how much memory all of them take

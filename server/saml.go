@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
-	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -73,32 +72,20 @@ func (s *Server) roomy(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// neighbours are the addresses that sent something, each with its rate. Memory is
-// bounded by two generations, as with [offenders].
-type neighbours struct {
-	mu         sync.Mutex
-	young, old map[netip.Prefix]*rate.Limiter
-	turned     time.Time
-}
+// neighbours are the addresses that sent something, each with its rate.
+type neighbours struct{ generations[*rate.Limiter] }
 
 // take counts one request, and returns how long whoever sent it has to wait, or zero
 // if it may be looked at.
-func (n *neighbours) take(from netip.Addr, now time.Time) time.Duration {
-	at := neighbourhood(from, 32, 64)
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.young == nil || len(n.young) >= maxOffenders || now.Sub(n.turned) >= forgetGuess {
-		n.young, n.old, n.turned = map[netip.Prefix]*rate.Limiter{}, n.young, now
-	}
-	one := n.young[at]
-	if one == nil {
-		if one = n.old[at]; one == nil {
+func (n *neighbours) take(from netip.Addr, now time.Time) (wait time.Duration) {
+	n.change(from, now, func(one *rate.Limiter) *rate.Limiter {
+		if one == nil {
 			one = rate.NewLimiter(logoutRate, logoutBurst)
 		}
-		n.young[at] = one
-	}
-	if one.AllowN(now, 1) {
-		return 0
-	}
-	return time.Second
+		if !one.AllowN(now, 1) {
+			wait = time.Second
+		}
+		return one
+	})
+	return wait
 }
