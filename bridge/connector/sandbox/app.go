@@ -97,6 +97,9 @@ func start(o Options, w world) (*App, error) {
 	if o.Addr == "" {
 		o.Addr = "127.0.0.1:0"
 	}
+	if o.Admin == "" {
+		o.Admin = random()
+	}
 	listener, err := net.Listen("tcp", o.Addr)
 	if err != nil {
 		return nil, err

@@ -60,9 +60,6 @@ func StartProvider(o Options, f Federation) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Admin == "" {
-		o.Admin = random()
-	}
 	w := &lodge{federation: f, certificate: certificate, guests: map[string]guest{}, seen: map[string]bool{}}
 	app, err := start(o, w)
 	if err != nil {

@@ -265,3 +265,21 @@ func TestServe(t *testing.T) {
 		t.Error("there is such an app")
 	}
 }
+
+// Also an app that needs no administrator of its own asks for one before it is told to
+// fail, or tells what it was asked.
+func TestControlIsTheAdministrators(t *testing.T) {
+	app, err := StartParty(Options{}, Trust{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { app.Close() })
+	res, err := http.Get(app.URL() + "/_record")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusUnauthorized {
+		t.Errorf("whoever presents nothing is answered %d", res.StatusCode)
+	}
+}
