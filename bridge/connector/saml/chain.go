@@ -77,7 +77,7 @@ func (x *exchange) walk(c chain) {
 		c.At, c.Left = c.Left[0], c.Left[1:]
 		sent, err := x.visit(c)
 		if err != nil {
-			x.Log.Error().Str("request", x.id()).Str("case", c.Case).Str("app", c.At.App).Err(err).Msg("a person's browser could not be sent to an app")
+			x.fault(err).Str("case", c.Case).Str("app", c.At.App).Msg("a person's browser could not be sent to an app")
 		}
 		if sent {
 			return
@@ -85,7 +85,7 @@ func (x *exchange) walk(c chain) {
 	}
 	of, actions, err := x.await(c.Case) // what an app confirmed may have to be checked
 	if err != nil {
-		x.Log.Error().Str("request", x.id()).Str("case", c.Case).Err(err).Msg("what came of a logout cannot be read")
+		x.fault(err).Str("case", c.Case).Msg("what came of a logout cannot be read")
 		x.answer(c.Asker, partial)
 		return
 	}
@@ -177,7 +177,7 @@ func (x *exchange) response(m Message) {
 		err := x.Logouts.ShutByBrowser(x.ctx, c.At.Action, bridge.Receipt{Summary: "LogoutResponse through the person's browser: Success",
 			Word: bridge.Confirmed, At: x.Now()})
 		if err != nil && !bridge.IsKind(err, bridge.KindConflict) { // it has found another end
-			x.Log.Error().Str("request", x.id()).Str("case", c.Case).Str("app", c.At.App).Err(err).Msg("what an app confirmed could not be written down")
+			x.fault(err).Str("case", c.Case).Str("app", c.At.App).Msg("what an app confirmed could not be written down")
 		}
 	}
 	x.walk(c)

@@ -229,7 +229,7 @@ func (x *exchange) unsee() {
 		_, err := tx.TakeNote(x.seen, x.Now())
 		return err
 	}); err != nil {
-		x.Log.Error().Str("request", x.id()).Err(err).Msg("a logout could not begin, and its message will be refused if it comes again")
+		x.fault(err).Msg("a logout could not begin, and its message will be refused if it comes again")
 	}
 }
 
@@ -256,6 +256,11 @@ func (x *exchange) refuse(err error) {
 
 // id is the request's, for the log.
 func (x *exchange) id() string { return x.w.Header().Get("X-Request-Id") }
+
+// fault begins a line of the log about something that we could not do.
+func (x *exchange) fault(err error) *zerolog.Event {
+	return x.Log.Error().Str("request", x.id()).Err(err)
+}
 
 // Metadata answers /saml/metadata.
 func (d *Desk) Metadata(w http.ResponseWriter, r *http.Request) {

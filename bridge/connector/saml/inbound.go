@@ -51,13 +51,13 @@ func (x *exchange) request(m Message) {
 		c, err = x.Logouts.LogOut(ctx, who.ID, ask.Partner)
 	}
 	if err != nil {
-		x.Log.Error().Str("request", x.id()).Str("partner", ask.Partner).Err(err).Msg("a logout could not begin")
+		x.fault(err).Str("partner", ask.Partner).Msg("a logout could not begin")
 		x.unsee()
 		x.answer(ask, broken)
 		return
 	}
 	if err := x.learn(m, who); err != nil {
-		x.Log.Error().Str("request", x.id()).Str("partner", ask.Partner).Err(err).Msg("the name that a partner uses could not be kept")
+		x.fault(err).Str("partner", ask.Partner).Msg("the name that a partner uses could not be kept")
 	}
 	if ask.Silent && m.Binding == SOAP { // they do not wait
 		x.answer(ask, partial)
@@ -65,7 +65,7 @@ func (x *exchange) request(m Message) {
 	}
 	of, actions, err := x.await(c.ID)
 	if err != nil {
-		x.Log.Error().Str("request", x.id()).Str("case", c.ID).Err(err).Msg("what came of a logout cannot be read")
+		x.fault(err).Str("case", c.ID).Msg("what came of a logout cannot be read")
 		x.answer(ask, partial)
 		return
 	}
@@ -246,7 +246,7 @@ func (x *exchange) sendBack(el *etree.Element, key Pair) error {
 
 // fail answers when there is no answer.
 func (x *exchange) fail(err error) {
-	x.Log.Error().Str("request", x.id()).Err(err).Msg("a logout message could not be answered")
+	x.fault(err).Msg("a logout message could not be answered")
 	if x.binding == SOAP {
 		http.Error(x.w, "try again later", http.StatusServiceUnavailable)
 		return
