@@ -1,13 +1,8 @@
 package cli
 
 import (
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -22,6 +17,7 @@ import (
 	"github.com/exeunt/exeunt/bridge/connector/saml"
 	"github.com/exeunt/exeunt/bridge/connector/sandbox"
 	"github.com/exeunt/exeunt/server"
+	"github.com/exeunt/exeunt/testdata/peers"
 )
 
 // BenchmarkTearDown is how long it takes until a thousand people who leave at once
@@ -41,18 +37,15 @@ func BenchmarkTearDown(b *testing.B) {
 			}
 			return path
 		}
-		us := saml.NewAuthority(saml.Options{BaseURL: "https://us.example", Keys: []string{write("key.pem", aPair(b))}, Now: time.Now})
+		us := saml.NewAuthority(saml.Options{BaseURL: "https://us.example", Keys: []string{write("key.pem", peers.NewKey(b, "exeunt").File())}, Now: time.Now})
 		if err := us.Load(false); err != nil {
 			b.Fatal(err)
 		}
-		key, err := rsa.GenerateKey(rand.Reader, 2048)
-		if err != nil {
-			b.Fatal(err)
-		}
+		theirs := peers.NewKey(b, "app").Private
 		var list []bridge.App
 		var sites []*sandbox.Provider
 		for i := range apps {
-			site, err := sandbox.StartProvider(sandbox.Options{}, sandbox.Federation{Issuer: us.EntityID(), Key: key,
+			site, err := sandbox.StartProvider(sandbox.Options{}, sandbox.Federation{Issuer: us.EntityID(), Key: theirs,
 				Certificates: []*x509.Certificate{us.Pairs()[0].Certificate}})
 			if err != nil {
 				b.Fatal(err)
@@ -137,24 +130,4 @@ func BenchmarkTearDown(b *testing.B) {
 		}
 		x.stop(b.Context())
 	}
-}
-
-// aPair is a private key and its certificate, which is valid now, as the text of a file.
-func aPair(b *testing.B) string {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		b.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "exeunt"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
-	certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		b.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})) +
-		string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}))
 }
