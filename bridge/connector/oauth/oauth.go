@@ -31,7 +31,7 @@ type server struct {
 const parallel = 4
 
 var (
-	errUnknown = errors.New("no token of the person is known: no feed has told of one")
+	errUnknown = errors.New("no token of the person is known: no feed has told of one; name this app in a feed, and have it tell of tokens")
 	errActive  = errors.New("the introspection endpoint calls a token active that nobody has issued")
 )
 

@@ -38,7 +38,7 @@ const (
 )
 
 var (
-	errClient = errors.New("the server refused our client_id, client_secret or way of authentication")
+	errClient = errors.New("the server refused our client_id, client_secret or way of authentication; they must be what is registered there (client_id, client_secret, auth)")
 	errKind   = errors.New("the server does not revoke tokens of this kind")
 )
 

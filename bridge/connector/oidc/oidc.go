@@ -35,7 +35,7 @@ const parallel = 4
 const requestName = "POST logout token"
 
 var (
-	errUnknown = errors.New("nothing is known by which this app would find the person's sessions: no feed has told of a sub or sid, and no subject is configured")
+	errUnknown = errors.New("nothing is known by which this app would find the person's sessions: no feed has told of a sub or sid, and no subject is configured: have a feed tell of sessions, or set subject")
 	errRefused = fmt.Errorf("%s answered 400: the app refuses the token; see that it knows our issuer, our keys and this client_id", requestName)
 )
 

@@ -26,9 +26,9 @@ type door struct {
 }
 
 var (
-	errUnknown    = errors.New("nothing is known of the person's sessions in this app, and no name_id says how the app knows them")
+	errUnknown    = errors.New("nothing is known of the person's sessions in this app, and no name_id says how the app knows them: have a feed tell of sessions, or set name_id")
 	errNoSOAP     = errors.New("the app's metadata has no SingleLogoutService with the SOAP binding: it can only be reached through the person's browser")
-	errNoMetadata = errors.New("the app's metadata could not be had yet, or has expired")
+	errNoMetadata = errors.New("the app's metadata could not be had yet, or has expired; the log of exeunt says why")
 	errSessions   = errors.New("SAML can end sessions, and do nothing else")
 )
 

@@ -130,7 +130,7 @@ func (c PartnerConfig) entity(root *etree.Element) (*etree.Element, error) {
 		all = slices.DeleteFunc(all, func(e *etree.Element) bool { return attribute(e, "entityID") != c.EntityID })
 	}
 	if len(all) != 1 || attribute(all[0], "entityID") == "" {
-		return nil, errors.New("the entity is not described in it, or more than once")
+		return nil, errors.New("the entity is not described in it, or more than once; entity_id must be its name in it, to the letter")
 	}
 	return all[0], nil
 }
@@ -184,7 +184,7 @@ func (k *knowledge) keys(role *etree.Element, pins [][sha256.Size]byte) error {
 	case len(k.Signing) > 0:
 		return nil
 	case others > 0:
-		return errors.New("it is not signed by a pinned certificate, and none of its keys is pinned")
+		return errors.New("it is not signed by a pinned certificate, and none of its keys is pinned; ask the partner which certificate is theirs, and set pin")
 	case feeble > 0:
 		return errors.New("its keys are too weak: RSA of 2048 bits is the least, or ECDSA of 256")
 	}

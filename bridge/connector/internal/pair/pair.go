@@ -36,12 +36,12 @@ const (
 func Read(path string) (Pair, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return Pair{}, fmt.Errorf("the file cannot be read: %w", errors.Unwrap(err))
+		return Pair{}, fmt.Errorf("the file cannot be read: %w; check the path and who may read it", errors.Unwrap(err))
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxPEM))
 	if err != nil {
-		return Pair{}, fmt.Errorf("the file cannot be read: %w", errors.Unwrap(err))
+		return Pair{}, fmt.Errorf("the file cannot be read: %w; check the path and who may read it", errors.Unwrap(err))
 	}
 	return parse(text)
 }
