@@ -24,11 +24,7 @@ func (d *decoder) checkFeeds(c *Config, seen map[[32]byte]string) {
 			d.add(at, "is missing; openssl rand -hex 32 makes one")
 		}
 		d.checkToken(f.Token, join(path, "token"), FeedToken, seen)
-		if at := join(path, "source"); f.Source == "" && !d.failed(at) {
-			d.add(at, "is missing: say of whose people it may tell; %s", suggest("", slices.Collect(maps.Keys(c.Sources))))
-		} else if f.Source != "" {
-			d.oneOf(f.Source, slices.Collect(maps.Keys(c.Sources)), at)
-		}
+		d.checkWhose(c, f.Source, join(path, "source"), "of whose people it may tell")
 		if at := join(path, "apps"); len(f.Apps) == 0 && !d.failed(at) {
 			d.add(at, "is missing: name the apps whose sessions it may tell of")
 		}
@@ -36,6 +32,15 @@ func (d *decoder) checkFeeds(c *Config, seen map[[32]byte]string) {
 			d.oneOf(app, slices.AppendSeq(slices.Collect(maps.Keys(c.Apps)), maps.Keys(c.SAML.IdPs)), join(path, "apps["+strconv.Itoa(i)+"]"))
 		}
 	}
+}
+
+// checkWhose notes what is wrong with the name of a source; what says what it is for.
+func (d *decoder) checkWhose(c *Config, source, at, what string) {
+	sources := slices.Collect(maps.Keys(c.Sources))
+	if source == "" && !d.failed(at) {
+		d.add(at, "is missing: say %s; %s", what, suggest("", sources))
+	}
+	d.oneOf(source, sources, at)
 }
 
 // checkComplete notes whose sessions no feed tells of in an app that takes whoever is

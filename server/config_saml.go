@@ -115,11 +115,7 @@ func (d *decoder) checkSAML(c *Config) {
 		if _, taken := c.Apps[name]; taken {
 			d.add(path, "has the name of an app, and what is known of sessions is told apart by name; choose another")
 		}
-		if _, known := c.Sources[idp.Source]; idp.Source == "" && !d.failed(join(path, "source")) {
-			d.add(join(path, "source"), "is missing; it is the source whose people are signed in there")
-		} else if !known && idp.Source != "" {
-			d.add(join(path, "source"), "there is no source %q; %s", idp.Source, suggest(idp.Source, slices.Collect(maps.Keys(c.Sources))))
-		}
+		d.checkWhose(c, idp.Source, join(path, "source"), "whose people it signs in")
 		d.oneOf(idp.NameID, slices.Collect(maps.Keys(nameIDs())), join(path, "name_id"))
 	}
 	c.SAML.authority = d.authority(c)
