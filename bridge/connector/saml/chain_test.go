@@ -113,6 +113,24 @@ func TestWalkWithSeveralSessions(t *testing.T) {
 	}
 }
 
+// An app may be one entity with an identity provider, and have one key with it.
+func TestWalkToAnAppThatIsAlsoAProvider(t *testing.T) {
+	idp, wiki := newPeer(t, RoleIdP, idpKey(), Redirect), newPeer(t, RoleSP, spKey(), Redirect)
+	o := founded(t, idp, map[string]*peer{"wiki": wiki})
+	wiki.role = RoleIdP // it describes itself as that too
+	o.know("portal", wiki, RoleIdP)
+	if err := o.authority.Load(false); err != nil {
+		t.Fatal(err)
+	}
+	o.person("ada")
+	if status, body := o.visit(o.browser(), Redirect, idp.request("ada"), "", idpKey()); status != http.StatusOK || body != "at the end" {
+		t.Fatal(status, body)
+	}
+	if got := idp.messages(); len(got) != 1 || got[0].Response.Second != "" || len(o.refusals()) != 0 {
+		t.Errorf("the identity provider got %+v; refused: %+v", got, o.refusals())
+	}
+}
+
 // In a frame of another site there are no cookies, so no app is visited.
 func TestNoWalkInFrames(t *testing.T) {
 	idp, wiki := newPeer(t, RoleIdP, idpKey(), Redirect), newPeer(t, RoleSP, spKey(), Redirect)
