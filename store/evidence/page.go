@@ -57,7 +57,7 @@ func (s sheet) Headline() string {
 	case d.State == bridge.CaseCancelled:
 		return "The person came back before anything was done."
 	case d.State == bridge.CaseOpen:
-		return "The departure was received, and is being planned."
+		return "The " + d.Trigger.Noun() + " was received, and is being planned."
 	case d.Planned == 0, d.Planned < 0 && d.State == bridge.CaseClosed:
 		return "No application had anything to do."
 	case s.allShut() && s.count(proven) == s.doors():

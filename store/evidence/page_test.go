@@ -40,6 +40,21 @@ func TestPage(t *testing.T) {
 	}
 }
 
+// What is certified of somebody who signed out does not say that they left.
+func TestPageOfALogout(t *testing.T) {
+	j := &journal{t: t}
+	j.open(grace, 0, bridge.LoggedOut)
+	j.note(grace, time.Second, bridge.CasePlanned, bridge.CaseRunning, 1)
+	j.act(grace, time.Second, bridge.ActionSettled, "wiki", bridge.Revoke, bridge.ActionVerified, "done", 1, 200)
+	c := j.certify(grace)
+	if p := page(t, c, Reader{}); strings.Contains(p, "departure") || !strings.Contains(p, "Certificate of logout") {
+		t.Error("the page calls it a departure")
+	}
+	if got := c.String(); !strings.HasPrefix(got, "The logout ") {
+		t.Error(got)
+	}
+}
+
 // What an app or a source is called reaches the page as text, whatever it is.
 func TestPageEscapes(t *testing.T) {
 	j := &journal{t: t}
