@@ -108,26 +108,30 @@ func (x *exchange) who(m Message) (who bridge.Person, err error) {
 	name := m.Request.Name
 	same, ok := x.People[registers[len(registers)-1]]
 	err = x.Memory.View(x.ctx, func(tx bridge.Tx) error {
-		found := map[string]bridge.Person{}
+		known := map[string]bool{} // by id, each looked up once
+		var found []bridge.Person
 		for _, register := range registers {
-			known, err := tx.SessionsNamed(register, name, x.Now())
+			sessions, err := tx.SessionsNamed(register, name, x.Now())
 			if err != nil {
 				return err
 			}
-			for _, s := range known {
+			for _, s := range sessions {
+				if known[s.Person] {
+					continue
+				}
+				known[s.Person] = true
 				p, err := tx.Person(s.Person)
 				switch {
 				case bridge.IsKind(err, bridge.KindNotFound): // deleted, and perhaps here again as somebody else
 				case err != nil:
 					return err
 				case !ok || p.Source == same.Source:
-					found[p.ID] = p
+					found = append(found, p)
 				}
 			}
 		}
 		if len(found) == 1 {
-			for _, who = range found {
-			}
+			who = found[0]
 			return nil
 		}
 		if len(found) > 1 || !ok || name.Format == transient || name.Value == "" {
