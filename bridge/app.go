@@ -41,6 +41,14 @@ const (
 	LoggedOut   Trigger = "logout"     // the person signs out: the sessions end, and nobody leaves
 )
 
+// Noun is what a case of this trigger is called where it is shown.
+func (t Trigger) Noun() string {
+	if t == LoggedOut {
+		return "logout"
+	}
+	return "departure"
+}
+
 // Capability is one effect that an app offers.
 type Capability struct {
 	Effect  Effect

@@ -169,7 +169,7 @@ func (w chronicle) Settled(a Action) {
 
 func (w chronicle) CaseSettled(c Case, took time.Duration) {
 	w.log.Info().Str("case", c.ID).Str("request", c.By.Request).Str("state", string(c.State)).
-		Int64("ms", took.Milliseconds()).Msg("departure settled")
+		Int64("ms", took.Milliseconds()).Msg(c.Trigger.Noun() + " settled")
 	w.Observer.CaseSettled(c, took)
 	w.over()
 }

@@ -28,7 +28,8 @@ const heard = 50
 // may be told again.
 //
 // A session of somebody who has left must not live on: if it was not known, and a
-// policy ended the person's sessions in its app when they left, that is done again.
+// policy ended the person's sessions in its app when they left, that is done again;
+// also if it was told so that nothing tells it from one that was known.
 func (b *Bridge) TellSessions(ctx context.Context, told []Told) (why []string, err error) {
 	by, err := source(ctx)
 	if err != nil {
@@ -81,11 +82,24 @@ func (h *hearing) hear(t Told) (why string, err error) {
 		if err != nil {
 			return "", err
 		}
-		if !slices.ContainsFunc(known, func(k Session) bool { return k.Mark() == s.Mark() }) {
+		late := !slices.ContainsFunc(known, func(k Session) bool { return k.Mark() == s.Mark() })
+		if !late && s.plain() { // the one that is known, or one that has begun since
+			late, err = h.ended(departures[i], l)
+		}
+		if err != nil {
+			return "", err
+		}
+		if late {
 			h.late[l] = departures[i]
 		}
 	}
 	return "", h.PutSession(s)
+}
+
+// ended reports whether a departure has nothing left to do about a lane's sessions.
+func (h *hearing) ended(c Case, l Lane) (bool, error) {
+	actions, err := h.Actions(c.ID)
+	return !slices.ContainsFunc(actions, func(a Action) bool { return a.Lane == l && a.Effect == Revoke && a.State.open() }), err
 }
 
 // find returns whose a session is and, if they are not here, their departures,

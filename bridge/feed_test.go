@@ -146,6 +146,30 @@ func TestSessionOfALeaver(t *testing.T) {
 	}
 }
 
+// Told without anything that tells it from another, a session of whoever has left may
+// be the one that was known, or one that has begun since: it is ended again. While
+// that is to be done still, it is not ordered once more.
+func TestSessionsOfALeaverThatAreAlike(t *testing.T) {
+	onBoth(t, 1, func(w *world) {
+		crm, _ := w.signedIn()
+		alike := of(bridge.ByUserName, name0, "")
+		alike.Session.Index, alike.Session.Credential = "", ""
+		w.tell(feed(), alike)
+		w.active(w.ids[0], false)
+		w.until("she left", func() bool { return w.state(w.ids[0], 0) == bridge.CaseClosed })
+		crm.Issue(name0)
+		crm.Faults.Set(sandbox.Fault{Kind: sandbox.Fail})
+		w.tell(feed(), alike)
+		w.until("it was tried", func() bool { _, a := w.cases(w.ids[0]); return a[0][len(a[0])-1].Attempts > 0 })
+		w.tell(feed(), alike, alike)
+		crm.Faults.Clear()
+		w.until("the session has ended", func() bool { return w.state(w.ids[0], 0) == bridge.CaseClosed && crm.Standing(name0).Sessions == 0 })
+		if _, actions := w.cases(w.ids[0]); len(actions[0]) != 3 {
+			t.Errorf("actions %+v", actions[0])
+		}
+	})
+}
+
 // revokes are those of the actions that end sessions.
 func revokes(actions []bridge.Action) []bridge.Action {
 	return slices.DeleteFunc(slices.Clone(actions), func(a bridge.Action) bool { return a.Effect != bridge.Revoke })

@@ -158,7 +158,7 @@ func (b *Bridge) openCase(tx Tx, p Person, t Trigger, by Caller, now time.Time, 
 		Trigger: t, State: CaseOpen, By: by, Opened: now}
 	*n = append(*n, func(Observer) {
 		b.log.Info().Str("case", c.ID).Str("request", by.Request).Str("source", by.Source).
-			Str("trigger", string(t)).Msg("departure opened")
+			Str("trigger", string(t)).Msg(t.Noun() + " opened")
 	})
 	if !b.wanted(t) {
 		c.State, c.Closed = CaseClosed, now

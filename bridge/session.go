@@ -57,6 +57,11 @@ func (s Session) Mark() string {
 	return strings.Join(parts, "\x00")
 }
 
+// plain reports whether nothing tells s from another session of its person in its app.
+func (s Session) plain() bool {
+	return s.Index+s.SID+string(s.Access)+string(s.Refresh)+string(s.Credential) == ""
+}
+
 // MostSessions is how many sessions of one person in one app are kept, and handed
 // to a connector: the newest.
 const MostSessions = 200

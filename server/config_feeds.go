@@ -29,7 +29,11 @@ func (d *decoder) checkFeeds(c *Config, seen map[[32]byte]string) {
 			d.add(at, "is missing: name the apps whose sessions it may tell of")
 		}
 		for i, app := range f.Apps {
-			d.oneOf(app, slices.AppendSeq(slices.Collect(maps.Keys(c.Apps)), maps.Keys(c.SAML.IdPs)), join(path, "apps["+strconv.Itoa(i)+"]"))
+			at := join(path, "apps["+strconv.Itoa(i)+"]")
+			d.oneOf(app, slices.AppendSeq(slices.Collect(maps.Keys(c.Apps)), maps.Keys(c.SAML.IdPs)), at)
+			if idp, ok := c.SAML.IdPs[app]; ok && idp.Source != f.Source && idp.Source != "" && f.Source != "" {
+				d.add(at, "signs in the people of source %s, and this feed tells of those of %s", idp.Source, f.Source)
+			}
 		}
 	}
 }

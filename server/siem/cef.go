@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/exeunt/exeunt/bridge"
 )
 
 // CEF's own escapes: a header ends with |, a value of the extension with the next
@@ -45,8 +47,14 @@ func (l Log) cef(r Row) []byte {
 	say("suid", actor(r))
 	say("act", r.Facts.Effect)
 	say("outcome", outcome(r))
+	say("reason", r.Facts.Outcome)
 	say("destinationServiceName", r.Facts.App)
-	say("sourceServiceName", r.Facts.Source)
+	from := r.Facts.Source
+	if r.Type == bridge.LogoutRefused { // of a partner, if it really was they; several are told together
+		from = r.Facts.Token
+		say("cnt", strconv.Itoa(max(r.Facts.Count, 1)))
+	}
+	say("sourceServiceName", from)
 	label("cs1", "logOrigin", l.Origin)
 	label("cs2", "leafHash", r.Hash.String())
 	label("cs3", "case", r.Facts.Case)

@@ -295,3 +295,23 @@ func FuzzCEF(f *testing.F) {
 		}
 	})
 }
+
+// Whoever watches for forged logouts reads in each format that it failed, why, and by
+// whom, if that is known.
+func TestLogoutRefused(t *testing.T) {
+	refused := Row{Event: bridge.Event{At: noon, Type: bridge.LogoutRefused,
+		Facts: bridge.Facts{Operator: "partner", Token: "okta", Outcome: "replayed", Count: 50, Protocol: "saml post"}}}
+	if text := string(testLog.cef(refused)); !strings.HasPrefix(text, "CEF:0|exeunt|exeunt|1.0|logout.refused|logout refused|4|") ||
+		!strings.Contains(text, " outcome=failure reason=replayed cnt=50 sourceServiceName=okta ") {
+		t.Error(text)
+	}
+	for _, version := range []string{"1.8", "1.9"} {
+		var e ocsfEvent
+		if err := json.Unmarshal(testLog.ocsf(refused, version), &e); err != nil {
+			t.Fatal(err)
+		}
+		if e.Status != 2 || e.Severity != low || e.Detail != "replayed" || e.Entity == nil || *e.Entity != (ocsfThing{"okta", "partner", other}) {
+			t.Errorf("%s: %+v %+v", version, e, e.Entity)
+		}
+	}
+}

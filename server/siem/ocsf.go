@@ -175,6 +175,8 @@ func thing(r Row, l Log) *ocsfThing {
 		return &ocsfThing{f.Erasure, "erasure", other}
 	case f.Epoch > 0:
 		return &ocsfThing{strconv.FormatInt(f.Epoch, 10), "key epoch", other}
+	case f.Token != "" && r.Type == bridge.LogoutRefused:
+		return &ocsfThing{f.Token, "partner", other}
 	case f.Token != "":
 		return &ocsfThing{f.Token, "token", other}
 	}
@@ -204,7 +206,7 @@ func status(r Row) (int, string) {
 // no attempt at anything.
 func outcome(r Row) string {
 	switch r.Type {
-	case bridge.ActionAttempted, bridge.ErasureRefused, bridge.AlarmRaised:
+	case bridge.ActionAttempted, bridge.ErasureRefused, bridge.AlarmRaised, bridge.LogoutRefused:
 		return "failure"
 	case bridge.ActionDone:
 		return "unchecked" // the app said so

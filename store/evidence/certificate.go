@@ -198,7 +198,7 @@ func (c Certificate) String() string {
 			s += "; " + c.Departure.words()
 		}
 	case c.Departure != nil:
-		s = fmt.Sprintf("The departure %s: %s", c.Departure.Case, c.Departure.words())
+		s = fmt.Sprintf("The %s %s: %s", c.Departure.Trigger.Noun(), c.Departure.Case, c.Departure.words())
 	}
 	return fmt.Sprintf("%s (%s certificate)", s, c.Issue)
 }

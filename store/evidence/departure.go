@@ -212,5 +212,8 @@ func (d *Departure) words() string {
 			proven++
 		}
 	}
+	if shut > proven { // what was only said, or hoped
+		return fmt.Sprintf("%s, %d of %d applications not known to be open, %d of them proven shut", d.State, shut, len(d.Targets), proven)
+	}
 	return fmt.Sprintf("%s, %d of %d applications shut, %d of them proven", d.State, shut, len(d.Targets), proven)
 }

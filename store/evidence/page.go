@@ -26,7 +26,6 @@ var pageText string
 func Page(w io.Writer, c Certificate, r Reader) error {
 	t, err := template.New("page").Funcs(template.FuncMap{
 		"stamp": stamp, "took": took, "effect": func(e bridge.Effect) string { return effectWords[e] },
-		"state":    func(s bridge.ActionState) string { return stateWords[s] },
 		"readback": func(b ReadBack) string { return readBackWords[b] }, "gap": gapWords, "mark": markOf, "date": date,
 		"due": due, "trigger": triggerWords, "by": byWords,
 	}).Parse(pageText)
@@ -57,13 +56,13 @@ func (s sheet) Headline() string {
 	case d.State == bridge.CaseCancelled:
 		return "The person came back before anything was done."
 	case d.State == bridge.CaseOpen:
-		return "The departure was received, and is being planned."
+		return "The " + d.Trigger.Noun() + " was received, and is being planned."
 	case d.Planned == 0, d.Planned < 0 && d.State == bridge.CaseClosed:
 		return "No application had anything to do."
 	case s.allShut() && s.count(proven) == s.doors():
 		return "Every door was shut, and proven shut."
 	case s.allShut():
-		return "Every door was shut; not every one could be proven."
+		return "No door is known to be open; not every one is proven to be shut."
 	case d.State == bridge.CaseStuck:
 		return "Not every door is shut: a person must look."
 	case d.State == bridge.CaseRunning:
@@ -76,6 +75,29 @@ func (s sheet) Headline() string {
 // doors are the apps where ending access was asked for.
 func (s sheet) doors() int {
 	return s.count(func(a Access) bool { return a != AccessUnasked })
+}
+
+// CameTo is what an action in an app came to. What is not proven is worth no more than
+// what the app said.
+func (s sheet) CameTo(app string, a Action) string {
+	switch {
+	case a.State != bridge.ActionUnverified:
+		return stateWords[a.State]
+	case a.Done == nil:
+		return "the app was not asked: nothing is known there"
+	}
+	for _, e := range s.Events {
+		if e.What != bridge.ActionDone.String() || e.App != app || e.Effect != a.Effect || !e.At.Equal(*a.Done) {
+			continue
+		}
+		switch e.Outcome {
+		case bridge.NoSession:
+			return "the app says that there was nothing to end"
+		case bridge.Unconfirmed:
+			return "the app took the message, and does not say that it is done"
+		}
+	}
+	return stateWords[a.State]
 }
 
 func (s sheet) allShut() bool {
@@ -214,7 +236,7 @@ var stateWords = map[bridge.ActionState]string{
 
 var accessWords = map[Access]string{
 	AccessStuck: "stuck", AccessOpen: "open", AccessKept: "kept", AccessImpossible: "not wholly possible",
-	AccessUnproven: "shut, unproven", AccessProven: "shut, proven", AccessNobody: "no account", AccessUnasked: "–",
+	AccessUnproven: "not proven", AccessProven: "shut, proven", AccessNobody: "no account", AccessUnasked: "–",
 }
 
 var readBackWords = map[ReadBack]string{
@@ -224,7 +246,7 @@ var readBackWords = map[ReadBack]string{
 func gapWords(g Gap) string {
 	what := map[string]string{
 		GapUnplanned: "What has to be done is not decided yet.", GapOpen: "is under way.", GapStuck: "is stuck: a person must look.",
-		GapUnverified: "was done, as the app says; it offers no way to check.", GapImpossible: "is not offered by the app.",
+		GapUnverified: "is not proven; what the app said of it, if it was asked, stands above.", GapImpossible: "is not offered by the app.",
 		GapDropped: "was not done any more: the person came back, or the policy changed.",
 		GapErasure: "The person's data in exeunt is not destroyed yet.", GapHeld: "A legal hold stands against the erasure.",
 		GapBackups: "Backups from before the erasure can still be read",

@@ -40,6 +40,53 @@ func TestPage(t *testing.T) {
 	}
 }
 
+// The page does not say of an app that it shut a door, if it did not say so itself.
+func TestPageOfWhatIsOnlyHoped(t *testing.T) {
+	for want, settles := range map[string]func(*journal){
+		"the app took the message, and does not say that it is done": func(j *journal) {
+			j.act(grace, time.Second, bridge.ActionDone, "wiki", bridge.Revoke, bridge.ActionPending, bridge.Unconfirmed, 1, 200)
+			j.act(grace, time.Second, bridge.ActionSettled, "wiki", bridge.Revoke, bridge.ActionUnverified, "cannot_check", 1, 0)
+		},
+		"the app says that there was nothing to end": func(j *journal) {
+			j.act(grace, time.Second, bridge.ActionDone, "wiki", bridge.Revoke, bridge.ActionPending, bridge.NoSession, 1, 200)
+			j.act(grace, time.Second, bridge.ActionSettled, "wiki", bridge.Revoke, bridge.ActionUnverified, "cannot_check", 1, 0)
+		},
+		"the app was not asked: nothing is known there": func(j *journal) {
+			j.act(grace, time.Second, bridge.ActionSettled, "wiki", bridge.Revoke, bridge.ActionUnverified, "none_known", 1, 0)
+		},
+	} {
+		j := &journal{t: t}
+		j.open(grace, 0, bridge.Deactivated)
+		j.note(grace, time.Second, bridge.CasePlanned, bridge.CaseRunning, 1)
+		settles(j)
+		j.note(grace, time.Second, bridge.CaseSettled, bridge.CaseClosed, 1)
+		p := page(t, j.certify(grace), Reader{})
+		if !strings.Contains(p, want) {
+			t.Errorf("it does not say %q", want)
+		}
+		for _, lie := range []string{"Every door was shut", "said to be done", "as the app says", "shut, unproven"} {
+			if strings.Contains(p, lie) {
+				t.Errorf("%s: it says %q", want, lie)
+			}
+		}
+	}
+}
+
+// What is certified of somebody who signed out does not say that they left.
+func TestPageOfALogout(t *testing.T) {
+	j := &journal{t: t}
+	j.open(grace, 0, bridge.LoggedOut)
+	j.note(grace, time.Second, bridge.CasePlanned, bridge.CaseRunning, 1)
+	j.act(grace, time.Second, bridge.ActionSettled, "wiki", bridge.Revoke, bridge.ActionVerified, "done", 1, 200)
+	c := j.certify(grace)
+	if p := page(t, c, Reader{}); strings.Contains(p, "departure") || !strings.Contains(p, "Certificate of logout") {
+		t.Error("the page calls it a departure")
+	}
+	if got := c.String(); !strings.HasPrefix(got, "The logout ") {
+		t.Error(got)
+	}
+}
+
 // What an app or a source is called reaches the page as text, whatever it is.
 func TestPageEscapes(t *testing.T) {
 	j := &journal{t: t}

@@ -97,7 +97,13 @@ func (s *server) Do(ctx context.Context, o bridge.Order) (bridge.Receipt, error)
 	if len(all) == 0 {
 		return bridge.Receipt{}, s.unknown(o.Who)
 	}
-	return judge(all)
+	mute := 0
+	for _, one := range o.Who.Sessions {
+		if one.Refresh+one.Access == "" {
+			mute++
+		}
+	}
+	return judge(all, mute)
 }
 
 // revoked is what came of one token.
@@ -124,8 +130,8 @@ func (s *server) revoke(ctx context.Context, list []token) []revoked {
 
 // judge says what all revocations together are worth. That a server does not revoke
 // one kind of token is no failure if it did the other; but it is said, and
-// leaves it unconfirmed.
-func judge(all []revoked) (r bridge.Receipt, err error) {
+// leaves it unconfirmed. So do sessions of which no token is known (mute).
+func judge(all []revoked, mute int) (r bridge.Receipt, err error) {
 	var done []*call.Response
 	count, kept := map[string]int{}, 0
 	for _, one := range all {
@@ -148,6 +154,10 @@ func judge(all []revoked) (r bridge.Receipt, err error) {
 	note, word := fmt.Sprintf("refresh tokens: %d, access tokens: %d", count[refresh], count[access]), bridge.Confirmed
 	if kept > 0 {
 		note += fmt.Sprintf("; of a kind that the server does not revoke, and which lives until it expires: %d", kept)
+		word = bridge.Unconfirmed
+	}
+	if mute > 0 {
+		note += fmt.Sprintf("; sessions of which no token is known: %d", mute)
 		word = bridge.Unconfirmed
 	}
 	r = call.Together(done, note)

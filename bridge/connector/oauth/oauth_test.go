@@ -136,7 +136,7 @@ func TestWhatIsProven(t *testing.T) {
 		}, bridge.Confirmed, nil},
 		{"of one the tokens are not known", sandbox.Tokens{}, nil, func(who *bridge.Identifiers) {
 			who.Sessions = append(who.Sessions, bridge.Session{Subject: "amina"})
-		}, bridge.Confirmed, bridge.ErrCannotCheck},
+		}, bridge.Unconfirmed, bridge.ErrCannotCheck},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			app := startIssuer(t, test.how)
@@ -186,6 +186,16 @@ func TestNothingIsKnown(t *testing.T) {
 	}
 	if len(app.Asked()) != 0 {
 		t.Errorf("asked: %v", app.Asked())
+	}
+}
+
+// A session of which no token is known lives on, whatever became of the others.
+func TestSessionWithoutTokens(t *testing.T) {
+	_, c := serve(t, func(http.ResponseWriter, string, url.Values) {})
+	who := bridge.Identifiers{Person: "p", Sessions: append(slices.Clone(pair), bridge.Session{Subject: "x", SID: "y"})}
+	r, err := open(t, c).Do(t.Context(), bridge.Order{Effect: bridge.Revoke, Who: who})
+	if err != nil || r.Word != bridge.Unconfirmed || !strings.HasSuffix(r.Summary, "; sessions of which no token is known: 1") {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
 

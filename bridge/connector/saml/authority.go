@@ -79,8 +79,8 @@ func (a *Authority) Register(c PartnerConfig) *bridge.Error {
 		return err
 	}
 	for _, other := range a.partners {
-		if other.Role == p.Role && p.EntityID != "" && other.EntityID == p.EntityID {
-			return bridge.Invalid("entity_id", "%s is registered already, as %q", p.EntityID, other.Name)
+		if other.Role == p.Role && p.id != "" && other.id == p.id {
+			return bridge.Invalid("entity_id", "%s is registered already, as %q", p.id, other.Name)
 		}
 	}
 	a.partners = append(a.partners, p)

@@ -160,6 +160,10 @@ func TestRegister(t *testing.T) {
 	if err := a.Register(c); err == nil || err.Field != "entity_id" || !strings.Contains(err.Message, `"wiki"`) {
 		t.Errorf("twice: %v", err)
 	}
+	c.EntityID = "" // it is the one in the file
+	if err := a.Register(c); err == nil || err.Field != "entity_id" || !strings.Contains(err.Message, `"wiki"`) {
+		t.Errorf("twice, and the file alone says so: %v", err)
+	}
 	c.Role, c.Metadata = RoleIdP, write0600(t, filepath.Join(dir, "idp.xml"),
 		[]byte(strings.ReplaceAll(string(descriptor(spID, idpKey().Certificate)), "SPSSO", "IDPSSO")))
 	if err := a.Register(c); err != nil {

@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +30,7 @@ type chain struct {
 	Left    []leg    `json:"left"`    // apps to go to
 	At      leg      `json:"at"`      // the app that it went to
 	Asked   string   `json:"asked"`   // the ID of what that was asked
+	Whole   bool     `json:"whole"`   // that is about every session that is known there
 }
 
 // leg is an app on the way, and the action that it settles.
@@ -101,7 +103,7 @@ func (x *exchange) visit(c chain) (sent bool, err error) {
 	if !ok || !front || app == nil {
 		return false, nil
 	}
-	name, ok, err := x.nameFor(c, app)
+	name, whole, ok, err := x.nameFor(c, app)
 	if err != nil || !ok {
 		return false, err
 	}
@@ -115,7 +117,7 @@ func (x *exchange) visit(c chain) (sent bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	c.Asked, c.Browser = request.ID, x.browser()
+	c.Asked, c.Whole, c.Browser = request.ID, whole, x.browser()
 	note, err := json.Marshal(c)
 	if err != nil {
 		return false, err
@@ -129,8 +131,10 @@ func (x *exchange) visit(c chain) (sent bool, err error) {
 	return true, x.send(at.Binding, at.Location, el, true, relay, key)
 }
 
-// nameFor is what an app calls the person of a case.
-func (x *exchange) nameFor(c chain, app *door) (name bridge.NameID, ok bool, err error) {
+// nameFor is what an app calls the person of a case. A browser asks an app once, so that
+// is whole only if what is known has this name, and is one session, or the app ends all
+// together.
+func (x *exchange) nameFor(c chain, app *door) (name bridge.NameID, whole, ok bool, err error) {
 	err = x.Memory.View(x.ctx, func(tx bridge.Tx) error {
 		of, err := tx.Case(c.Case)
 		if err != nil {
@@ -141,10 +145,12 @@ func (x *exchange) nameFor(c chain, app *door) (name bridge.NameID, ok bool, err
 		}
 		if names, _ := app.names(of.Who); len(names) > 0 {
 			name, ok = names[0], true // the newest
+			others := slices.ContainsFunc(of.Who.Sessions, func(s bridge.Session) bool { return s.Name != name })
+			whole = len(of.Who.Sessions) == 0 || !others && (app.once || len(of.Who.Sessions) == 1)
 		}
 		return nil
 	})
-	return name, ok, err
+	return name, whole, ok, err
 }
 
 // response takes what an app answered through a browser. It counts only if we
@@ -174,8 +180,11 @@ func (x *exchange) response(m Message) {
 		return
 	}
 	if m.Response.Status == StatusSuccess && m.Response.Second != StatusPartialLogout {
-		err := x.Logouts.ShutByBrowser(x.ctx, c.At.Action, bridge.Receipt{Summary: "LogoutResponse through the person's browser: Success",
-			Word: bridge.Confirmed, At: x.Now()})
+		said := bridge.Receipt{Summary: "LogoutResponse through the person's browser: Success", Word: bridge.Confirmed, At: x.Now()}
+		if !c.Whole {
+			said.Summary, said.Word = said.Summary+", but more sessions are known than it was asked about", bridge.Unconfirmed
+		}
+		err := x.Logouts.ShutByBrowser(x.ctx, c.At.Action, said)
 		if err != nil && !bridge.IsKind(err, bridge.KindConflict) { // it has found another end
 			x.fault(err).Str("case", c.Case).Str("app", c.At.App).Msg("what an app confirmed could not be written down")
 		}

@@ -65,6 +65,72 @@ func TestWalkUnconfirmed(t *testing.T) {
 	}
 }
 
+// A browser asks an app once, of one name. That confirms nothing if more sessions are
+// known, and the app may end one at a time.
+func TestWalkWithSeveralSessions(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		told  []bridge.Session
+		once  bool
+		whole bool
+	}{
+		{"one", []bridge.Session{{Name: bridge.NameID{Value: "ada"}, Index: "1"}}, false, true},
+		{"two of one name", []bridge.Session{{Name: bridge.NameID{Value: "ada"}, Index: "1"}, {Name: bridge.NameID{Value: "ada"}, Index: "2"}}, false, false},
+		{"two of one name, which the app ends at once", []bridge.Session{{Name: bridge.NameID{Value: "ada"}, Index: "1"}, {Name: bridge.NameID{Value: "ada"}, Index: "2"}}, true, true},
+		{"of two names", []bridge.Session{{Name: bridge.NameID{Value: "ada"}}, {Name: bridge.NameID{Value: "7f3a"}}}, true, false},
+		{"one, of another name than is made for it", []bridge.Session{{Subject: "7f3a"}}, true, false},
+		{"one that has no name", []bridge.Session{{Name: bridge.NameID{Value: "ada"}}, {Subject: "7f3a"}}, true, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			idp, wiki := newPeer(t, RoleIdP, idpKey(), Redirect), newPeer(t, RoleSP, spKey(), Redirect)
+			wiki.forge = func(r *Response) { r.Status, r.Second = StatusSuccess, "" }
+			o := founded(t, idp, map[string]*peer{"wiki": wiki})
+			o.list[0].Connector.(*door).once = tt.once
+			ada := o.person("ada")
+			if err := o.store.Update(t.Context(), func(tx bridge.Tx) error {
+				for _, s := range tt.told {
+					s.App, s.Person, s.Handle, s.Feed, s.Learned, s.Expires = "wiki", ada.ID, ada.Handle, "f", time.Now(), time.Now().Add(time.Hour)
+					if err := tx.PutSession(s); err != nil {
+						return err
+					}
+				}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			o.visit(o.browser(), Redirect, idp.request("ada"), "", idpKey())
+			word, second := bridge.Confirmed, ""
+			if !tt.whole {
+				word, second = bridge.Unconfirmed, StatusPartialLogout
+			}
+			if _, actions := o.cases(); actions[0]["wiki"].State != bridge.ActionUnverified || actions[0]["wiki"].Done.Word != word {
+				t.Errorf("%+v", actions[0]["wiki"])
+			}
+			if got := idp.messages(); len(got) != 1 || got[0].Response.Status != StatusSuccess || got[0].Response.Second != second {
+				t.Errorf("the identity provider got %+v", got)
+			}
+		})
+	}
+}
+
+// An app may be one entity with an identity provider, and have one key with it.
+func TestWalkToAnAppThatIsAlsoAProvider(t *testing.T) {
+	idp, wiki := newPeer(t, RoleIdP, idpKey(), Redirect), newPeer(t, RoleSP, spKey(), Redirect)
+	o := founded(t, idp, map[string]*peer{"wiki": wiki})
+	wiki.role = RoleIdP // it describes itself as that too
+	o.know("portal", wiki, RoleIdP)
+	if err := o.authority.Load(false); err != nil {
+		t.Fatal(err)
+	}
+	o.person("ada")
+	if status, body := o.visit(o.browser(), Redirect, idp.request("ada"), "", idpKey()); status != http.StatusOK || body != "at the end" {
+		t.Fatal(status, body)
+	}
+	if got := idp.messages(); len(got) != 1 || got[0].Response.Second != "" || len(o.refusals()) != 0 {
+		t.Errorf("the identity provider got %+v; refused: %+v", got, o.refusals())
+	}
+}
+
 // In a frame of another site there are no cookies, so no app is visited.
 func TestNoWalkInFrames(t *testing.T) {
 	idp, wiki := newPeer(t, RoleIdP, idpKey(), Redirect), newPeer(t, RoleSP, spKey(), Redirect)

@@ -185,6 +185,38 @@ func TestLogoutByDelegate(t *testing.T) {
 	}
 }
 
+// A name that a feed of another source's people has told, or that somebody had who is
+// gone, does not have an identity provider's sign-out miss whom it means.
+func TestLogoutOfNamesakes(t *testing.T) {
+	idp, wiki := newPeer(t, RoleIdP, idpKey(), SOAP), newPeer(t, RoleSP, spKey(), SOAP)
+	o := founded(t, idp, map[string]*peer{"wiki": wiki})
+	sales := bridge.WithCaller(t.Context(), bridge.Caller{Source: "sales", Token: "t"})
+	sal, err := o.bridge.AddPerson(sales, bridge.Person{UserName: "sal", Active: true, Resource: []byte(`{}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := o.person("ada")
+	hr := bridge.WithCaller(t.Context(), bridge.Caller{Source: "hr", Token: "t"})
+	if err := o.bridge.RemovePerson(hr, old.ID, nil); err != nil {
+		t.Fatal(err)
+	}
+	ada := o.person("ada")
+	for _, p := range []bridge.Person{sal, old} {
+		if err := o.store.Update(t.Context(), func(tx bridge.Tx) error {
+			return tx.PutSession(bridge.Session{App: "idp", Person: p.ID, Handle: p.Handle, Name: bridge.NameID{Value: "ada"},
+				Feed: "f", Learned: time.Now(), Expires: time.Now().Add(time.Hour)})
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if answer, _ := o.soap(idp, idp.request("ada"), idpKey()); answer.Status != StatusSuccess || answer.Second != "" || wiki.alive("ada") {
+		t.Errorf("ada is alive: %v; %+v", wiki.alive("ada"), answer)
+	}
+	if cases, _ := o.cases(); cases[0].Trigger != bridge.LoggedOut || cases[0].Person != ada.ID {
+		t.Errorf("somebody else was signed out: %+v", cases[0])
+	}
+}
+
 // Who wants no answer gets none, and the sessions die all the same.
 func TestAsynchronous(t *testing.T) {
 	idp, wiki := newPeer(t, RoleIdP, idpKey(), SOAP, Redirect), newPeer(t, RoleSP, spKey(), SOAP)

@@ -94,8 +94,9 @@ func (x *exchange) await(id string) (bridge.Case, []bridge.Action, error) {
 }
 
 // who is the person that a request is about: first by what is known of sessions,
-// then by what the identity provider's NameIDs are. KindNotFound if it is nobody,
-// or might be more than one.
+// then by what the identity provider's NameIDs are. Whom an identity provider means is
+// of its own source, whatever feeds of others have told. KindNotFound if it is
+// nobody, or might be more than one.
 func (x *exchange) who(m Message) (who bridge.Person, err error) {
 	nobody := bridge.Errorf(bridge.KindNotFound, "nobody is known by that name")
 	registers := []string{m.From.Name}
@@ -105,34 +106,45 @@ func (x *exchange) who(m Message) (who bridge.Person, err error) {
 		}
 	}
 	name := m.Request.Name
+	same, ok := x.People[registers[len(registers)-1]]
 	err = x.Memory.View(x.ctx, func(tx bridge.Tx) error {
-		var ids []string
+		known := map[string]bool{} // by id, each looked up once
+		var found []bridge.Person
 		for _, register := range registers {
-			known, err := tx.SessionsNamed(register, name, x.Now())
+			sessions, err := tx.SessionsNamed(register, name, x.Now())
 			if err != nil {
 				return err
 			}
-			for _, s := range known {
-				ids = append(ids, s.Person)
+			for _, s := range sessions {
+				if known[s.Person] {
+					continue
+				}
+				known[s.Person] = true
+				p, err := tx.Person(s.Person)
+				switch {
+				case bridge.IsKind(err, bridge.KindNotFound): // deleted, and perhaps here again as somebody else
+				case err != nil:
+					return err
+				case !ok || p.Source == same.Source:
+					found = append(found, p)
+				}
 			}
 		}
-		slices.Sort(ids)
-		if ids = slices.Compact(ids); len(ids) == 1 {
-			who, err = tx.Person(ids[0])
-			return err
+		if len(found) == 1 {
+			who = found[0]
+			return nil
 		}
-		same, ok := x.People[registers[len(registers)-1]]
-		if len(ids) > 1 || !ok || name.Format == transient || name.Value == "" {
+		if len(found) > 1 || !ok || name.Format == transient || name.Value == "" {
 			return nobody
 		}
-		found, n, err := tx.People(bridge.Query{Source: same.Source, Where: bridge.Is(bridge.Normalise(same.By, name.Value)), Limit: 1})
+		people, n, err := tx.People(bridge.Query{Source: same.Source, Where: bridge.Is(bridge.Normalise(same.By, name.Value)), Limit: 1})
 		if err != nil {
 			return err
 		}
-		if n != 1 || len(found) != 1 {
+		if n != 1 || len(people) != 1 {
 			return nobody
 		}
-		who = found[0]
+		who = people[0]
 		return nil
 	})
 	return who, err

@@ -116,6 +116,7 @@ type knowledge struct {
 // partner is one partner at run time.
 type partner struct {
 	PartnerConfig
+	id     string       // the entity id, as it is configured or stood in the file at first
 	client *call.Client // nil if its metadata is a file
 	now    atomic.Pointer[knowledge]
 
@@ -133,8 +134,14 @@ func newPartner(c PartnerConfig, self string) (*partner, *bridge.Error) {
 	if c.Issuer == "" {
 		c.Issuer = self
 	}
-	p := &partner{PartnerConfig: c}
+	p := &partner{PartnerConfig: c, id: c.EntityID}
 	if !c.remote() {
+		data, err := readFile(c.Metadata)
+		k, bad := c.read(data)
+		if err = errors.Join(err, bad); err != nil {
+			return nil, bridge.Invalid("metadata", "%s", err)
+		}
+		p.id = k.EntityID
 		return p, nil
 	}
 	var err error

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/beevik/etree"
@@ -119,7 +120,7 @@ func (v *Verifier) Redirect(ctx context.Context, rawQuery string) (Message, erro
 	if err != nil {
 		return Message{}, refuse(BadXML, err.Error())
 	}
-	from, el, err := v.sender(el, func(c *x509.Certificate) (*etree.Element, bool) {
+	from, el, err := v.sender(el, q.request, func(c *x509.Certificate) (*etree.Element, bool) {
 		return el, signedBy(c, q.algorithm, q.signed, q.signature)
 	})
 	if err != nil {
@@ -163,7 +164,7 @@ func (v *Verifier) enveloped(ctx context.Context, el *etree.Element, request boo
 	if err != nil {
 		return Message{}, err
 	}
-	from, el, err := v.sender(el, s.by)
+	from, el, err := v.sender(el, request, s.by)
 	if err != nil {
 		return Message{}, err
 	}
@@ -171,10 +172,15 @@ func (v *Verifier) enveloped(ctx context.Context, el *etree.Element, request boo
 }
 
 // sender finds whose key has signed: each key of whoever the message says that it is
-// from, alone, in each role that they have. It returns what was signed.
-func (v *Verifier) sender(el *etree.Element, by func(*x509.Certificate) (*etree.Element, bool)) (Partner, *etree.Element, error) {
+// from, alone, in each role that they have. Who has one key for both speaks as identity
+// provider, but answers as the app: nobody else is asked. It returns what was signed.
+func (v *Verifier) sender(el *etree.Element, request bool, by func(*x509.Certificate) (*etree.Element, bool)) (Partner, *etree.Element, error) {
 	issuer, known := issuerOf(el), false
-	for _, role := range []Role{RoleIdP, RoleSP} {
+	roles := []Role{RoleIdP, RoleSP}
+	if !request {
+		slices.Reverse(roles)
+	}
+	for _, role := range roles {
 		p, ok := v.Trust(issuer, role)
 		if !ok || issuer == "" {
 			continue
