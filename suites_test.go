@@ -7,18 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+
+	"github.com/exeunt/exeunt/testdata/peers"
 )
 
 // TestSCIM2Tester runs scim2-tester, a public suite of others, against exeunt:
 // it tries every attribute of every schema that exeunt publishes.
 func TestSCIM2Tester(t *testing.T) {
-	dir := os.Getenv("EXEUNT_TEST_SCIM2_TESTER")
-	if dir == "" {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("EXEUNT_TEST_SCIM2_TESTER is not set")
-		}
-		t.Skip("EXEUNT_TEST_SCIM2_TESTER is not set: no suite of others is run; ./test installs one")
-	}
+	dir := peers.Need(t, "EXEUNT_TEST_SCIM2_TESTER")
 	for _, dialect := range []string{"strict", "auto"} {
 		t.Run(dialect, func(t *testing.T) { testedByOthers(t, dir, dialect) })
 	}

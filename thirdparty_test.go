@@ -1,18 +1,15 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/exeunt/exeunt/server"
+	"github.com/exeunt/exeunt/testdata/peers"
 )
 
 // TestThirdParty has people leave a SCIM application that nobody here wrote,
@@ -89,42 +86,9 @@ type thirdParty struct{ url, token string }
 // Faults are planted in it: server.js has their names.
 func startThirdParty(t *testing.T, faults ...string) thirdParty {
 	t.Helper()
-	dir := os.Getenv("EXEUNT_TEST_SCIMMY")
-	if dir == "" {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("EXEUNT_TEST_SCIMMY is not set")
-		}
-		t.Skip("EXEUNT_TEST_SCIMMY is not set: no application of others is tested; ./test installs one")
-	}
 	app := thirdParty{token: "third-party-0123456789abcdef"}
-	c := exec.Command("node", "server.js")
-	c.Dir, c.Env = dir, append(os.Environ(), "SCIM_TOKEN="+app.token, "PORT=0", "FAULTS="+strings.Join(faults, ","))
-	said := &bytes.Buffer{}
-	c.Stderr = said
-	alive, err := c.StdinPipe() // it ends with us
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := c.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		alive.Close()
-		c.Wait()
-		if t.Failed() {
-			t.Logf("the application said last:\n%s", said.Bytes()[max(0, said.Len()-2000):])
-		}
-	})
-	line, _ := bufio.NewReader(out).ReadString('\n')
-	port, ok := strings.CutPrefix(strings.TrimSpace(line), "READY ")
-	if !ok {
-		t.Fatalf("the application did not start: %q", line)
-	}
-	app.url = "http://127.0.0.1:" + port + "/scim"
+	app.url = peers.StartNode(t, peers.Need(t, "EXEUNT_TEST_SCIMMY"), "server.js",
+		"SCIM_TOKEN="+app.token, "PORT=0", "FAULTS="+strings.Join(faults, ",")) + "/scim"
 	return app
 }
 

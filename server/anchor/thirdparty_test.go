@@ -17,16 +17,14 @@ import (
 	cosign "github.com/transparency-dev/formats/note"
 
 	"github.com/exeunt/exeunt/store/ledger"
+	"github.com/exeunt/exeunt/testdata/peers"
 )
 
 // Somebody else's witness, transparency-dev's omniwitness, as a peer: it cosigns
 // what is right, is not taken in by an answer that was lost, and tells of an old
 // copy and of another history. EXEUNT_TEST_OMNIWITNESS is its binary; see ./test.
 func TestOmniwitness(t *testing.T) {
-	binary := os.Getenv("EXEUNT_TEST_OMNIWITNESS")
-	if binary == "" {
-		t.Skip("EXEUNT_TEST_OMNIWITNESS is not set: no witness of somebody else is asked")
-	}
+	binary := peers.Need(t, "EXEUNT_TEST_OMNIWITNESS")
 	for kind, key := range map[string]func() (string, string, error){
 		"Ed25519": func() (secret, verifier string, err error) {
 			if secret, _, err = ledger.NewKey("witness.example"); err == nil {

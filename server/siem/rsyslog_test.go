@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/exeunt/exeunt/bridge/connector"
+	"github.com/exeunt/exeunt/testdata/peers"
 )
 
 // rsyslog is a real rsyslogd that takes messages over TLS and writes them to a file.
@@ -30,10 +31,7 @@ type rsyslog struct {
 // newRsyslog needs EXEUNT_TEST_RSYSLOG, the path of rsyslogd, with its module for TLS (gtls).
 func newRsyslog(t *testing.T) *rsyslog {
 	t.Helper()
-	r := &rsyslog{t: t, program: os.Getenv("EXEUNT_TEST_RSYSLOG"), dir: t.TempDir(), port: "0"}
-	if r.program == "" {
-		t.Skip("EXEUNT_TEST_RSYSLOG is not set")
-	}
+	r := &rsyslog{t: t, program: peers.Need(t, "EXEUNT_TEST_RSYSLOG"), dir: t.TempDir(), port: "0"}
 	s := httptest.NewTLSServer(nil) // for its certificate
 	s.Close()
 	key, err := x509.MarshalPKCS8PrivateKey(s.TLS.Certificates[0].PrivateKey)

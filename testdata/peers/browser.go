@@ -19,7 +19,7 @@ type Browser struct {
 // NewBrowser starts one.
 func NewBrowser(t testing.TB) *Browser {
 	t.Helper()
-	need(t, "EXEUNT_TEST_SAML")
+	Need(t, "EXEUNT_TEST_SAML")
 	dir := folder(t)
 	for range 5 {
 		driver := fmt.Sprintf("http://127.0.0.1:%d", freePort(t))

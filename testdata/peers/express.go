@@ -6,7 +6,7 @@ import "testing"
 // sealed cookies, beside a memory of what was logged out.
 func ExpressRP(t testing.TB, op *OP) *RelyingParty {
 	t.Helper()
-	at := startNode(t, "express.js",
+	at := StartNode(t, Need(t, "EXEUNT_TEST_OIDC"), "express.js",
 		"ISSUER="+op.URL, "CLIENT_SECRET="+ClientSecret, "NODE_EXTRA_CA_CERTS="+op.CA)
 	return &RelyingParty{
 		ClientID: "express", PageURL: at + "/", BackChannel: at + "/backchannel-logout", Cookie: "appSession", op: op,

@@ -22,7 +22,7 @@ func Verify(t testing.TB, token string, keys jose.JSONWebKeySet, issuer, audienc
 	}
 	var out, said bytes.Buffer
 	c := exec.Command("node", "verify.js")
-	c.Dir = need(t, "EXEUNT_TEST_OIDC")
+	c.Dir = Need(t, "EXEUNT_TEST_OIDC")
 	c.Stdin, c.Stdout, c.Stderr = bytes.NewReader(asked), &out, &said
 	if err := c.Run(); err != nil {
 		return nil, said.String()

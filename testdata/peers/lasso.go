@@ -45,7 +45,7 @@ type Asked struct {
 // given. It wants its answers at slo.
 func (idp *IdP) Lasso(slo, to string, metadata []byte) *Lasso {
 	idp.t.Helper()
-	need(idp.t, "EXEUNT_TEST_SAML")
+	Need(idp.t, "EXEUNT_TEST_SAML")
 	return &Lasso{idp: idp, metadata: string(idp.Own(slo)), to: to, theirs: string(metadata), t: idp.t}
 }
 

@@ -11,7 +11,7 @@ import (
 // that all is well, though others of the same person live on.
 func Mellon(t testing.TB, idp *IdP) *SP {
 	t.Helper()
-	need(t, "EXEUNT_TEST_SAML")
+	Need(t, "EXEUNT_TEST_SAML")
 	dir, entityID, key := folder(t), "https://mellon.example/sp", NewKey(t, "mellon.example")
 	private, cert := key.PEM()
 	write(t, filepath.Join(dir, "sp.key"), private)

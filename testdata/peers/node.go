@@ -9,12 +9,11 @@ import (
 	"testing"
 )
 
-// startNode starts a script of testdata/thirdparty/oidc where it is installed with
-// what it needs. It says READY and its port when it listens, and ends when its
-// standard input does, so that it never outlives a test that died.
-func startNode(t testing.TB, script string, env ...string) (url string) {
+// StartNode starts a script in a folder where it is installed with what it needs.
+// It says READY and its port when it listens, and ends when its standard input does,
+// so that it never outlives a test that died.
+func StartNode(t testing.TB, dir, script string, env ...string) (url string) {
 	t.Helper()
-	dir := need(t, "EXEUNT_TEST_OIDC")
 	c := exec.Command("node", script)
 	c.Dir, c.Env = dir, append(os.Environ(), env...)
 	said := &bytes.Buffer{}

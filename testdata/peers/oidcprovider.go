@@ -29,7 +29,7 @@ type Tokens struct {
 func OIDCProvider(t testing.TB) *AuthorizationServer {
 	t.Helper()
 	const client = "mobile"
-	at := startNode(t, "provider.js", "CLIENT_ID="+client, "CLIENT_SECRET="+ClientSecret)
+	at := StartNode(t, Need(t, "EXEUNT_TEST_OIDC"), "provider.js", "CLIENT_ID="+client, "CLIENT_SECRET="+ClientSecret)
 	return &AuthorizationServer{
 		URL: at, Revocation: at + "/token/revocation", Introspect: at + "/token/introspection", UserInfo: at + "/me", ClientID: client,
 	}

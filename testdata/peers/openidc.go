@@ -24,7 +24,7 @@ type RelyingParty struct {
 // alone with 200, and ends nothing.
 func ModAuthOpenIDC(t testing.TB, op *OP) *RelyingParty {
 	t.Helper()
-	need(t, "EXEUNT_TEST_OIDC")
+	Need(t, "EXEUNT_TEST_OIDC")
 	const client = "mod_auth_openidc"
 	dir := folder(t)
 	s := apache(t, dir, func(s site) {

@@ -41,9 +41,9 @@ import (
 // patience is how long a peer may take to start, or to end.
 const patience = 60 * time.Second
 
-// need is the value of a variable that ./test sets when it has installed peers.
+// Need is the value of a variable that ./test sets when it has installed peers.
 // Without it a test skips itself, but with CI=true it fails.
-func need(t testing.TB, variable string) (value string) {
+func Need(t testing.TB, variable string) (value string) {
 	t.Helper()
 	value = os.Getenv(variable)
 	switch {

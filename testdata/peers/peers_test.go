@@ -133,7 +133,7 @@ func TestDelegate(t *testing.T) {
 }
 
 func TestXmlsec(t *testing.T) {
-	need(t, "EXEUNT_TEST_SAML")
+	Need(t, "EXEUNT_TEST_SAML")
 	idp := NewIdP(t, nobody)
 	asked := idp.Lasso(nobody, "https://sp.example", spMetadata).Ask("soap", NameID{Value: "ada"}, "s1", "")
 	_, cert := idp.Key.PEM()

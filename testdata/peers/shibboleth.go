@@ -12,7 +12,7 @@ import (
 // 500 with HTML to what it refuses.
 func Shibboleth(t testing.TB, idp *IdP) *SP {
 	t.Helper()
-	need(t, "EXEUNT_TEST_SAML")
+	Need(t, "EXEUNT_TEST_SAML")
 	dir, entityID := folder(t), "https://shibboleth.example/sp"
 	private, cert := NewKey(t, "shibboleth.example").PEM()
 	write(t, filepath.Join(dir, "sp.key"), private)

@@ -11,7 +11,7 @@ import (
 // that name in the protocol's namespace ("LogoutRequest"), with a certificate (PEM).
 func Xmlsec(t testing.TB, message, cert []byte, root string) error {
 	t.Helper()
-	need(t, "EXEUNT_TEST_SAML")
+	Need(t, "EXEUNT_TEST_SAML")
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "message.xml"), message)
 	write(t, filepath.Join(dir, "cert.pem"), cert)

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/beevik/etree"
+
+	"github.com/exeunt/exeunt/testdata/peers"
 )
 
 // xmlsec is the program of the xmlsec library: a second opinion, on libxml2. Debian's
@@ -23,9 +25,7 @@ type xmlsec struct {
 }
 
 func newXMLSec(t testing.TB) xmlsec {
-	if os.Getenv("EXEUNT_TEST_SAML") == "" {
-		t.Skip("EXEUNT_TEST_SAML is not set")
-	}
+	peers.Need(t, "EXEUNT_TEST_SAML")
 	return xmlsec{t, "/usr/bin/xmlsec1", t.TempDir()}
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/exeunt/exeunt/store/vault"
 	"github.com/exeunt/exeunt/store/vault/keeper"
+	"github.com/exeunt/exeunt/testdata/peers"
 )
 
 func TestCheck(t *testing.T) {
@@ -33,10 +34,7 @@ func TestCheck(t *testing.T) {
 // TestAWS has a key file sealed by moto, a third-party server that speaks AWS KMS:
 // EXEUNT_TEST_MOTO is its program, moto_server.
 func TestAWS(t *testing.T) {
-	program := os.Getenv("EXEUNT_TEST_MOTO")
-	if program == "" {
-		t.Skip("EXEUNT_TEST_MOTO is not set")
-	}
+	program := peers.Need(t, "EXEUNT_TEST_MOTO")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
