@@ -3,6 +3,7 @@
 //
 //	run.go      Run, Target: the suite and what it needs
 //	faults.go   what happens when the app fails, lies or keeps us waiting
+//	revoke.go  Revoke, Word: one end of sessions, and what came of it
 //	watch.go    a connector whose every word is searched for secrets
 package connectortest
 

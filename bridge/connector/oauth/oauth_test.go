@@ -91,22 +91,6 @@ func TestSuite(t *testing.T) {
 	}
 }
 
-// revoke does what the engine does: Find, Do, Check.
-func revoke(t *testing.T, c bridge.Connector, who bridge.Identifiers) (done bridge.Receipt, checked bridge.Receipt, err error) {
-	t.Helper()
-	account, err := c.Find(t.Context(), who)
-	if err != nil {
-		return done, checked, err
-	}
-	o := bridge.Order{Key: "k", Effect: bridge.Revoke, Account: account, Who: who, Trigger: bridge.Deactivated}
-	if done, err = c.Do(t.Context(), o); err != nil {
-		return done, checked, err
-	}
-	o.Done = done
-	checked, err = c.Check(t.Context(), o)
-	return done, checked, err
-}
-
 func TestWhatIsProven(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -149,7 +133,7 @@ func TestWhatIsProven(t *testing.T) {
 				test.who(&who)
 			}
 			app.Grant("somebody else")
-			done, checked, err := revoke(t, open(t, c), who)
+			done, checked, err := connectortest.Revoke(t, open(t, c), who)
 			if done.Word != test.word || !errors.Is(err, test.check) || checked.Summary == "" {
 				t.Errorf("%q (%s), checked %v (%s); want %q, %v", done.Word, done.Summary, err, checked.Summary, test.word, test.check)
 			}
@@ -170,15 +154,15 @@ func TestNothingIsKnown(t *testing.T) {
 	c := config(app)
 	who := amina(app, 0)
 	who.Sessions = []bridge.Session{{Subject: "x", SID: "y"}}
-	if _, _, err := revoke(t, open(t, c), who); !bridge.IsImpossible(err) {
+	if _, _, err := connectortest.Revoke(t, open(t, c), who); !bridge.IsImpossible(err) {
 		t.Errorf("no token known: %v", err)
 	}
 	c.Complete = true
-	if _, _, err := revoke(t, open(t, c), who); !bridge.IsImpossible(err) {
+	if _, _, err := connectortest.Revoke(t, open(t, c), who); !bridge.IsImpossible(err) {
 		t.Errorf("a session without tokens where all would be known: %v", err)
 	}
 	who.Sessions = nil
-	if _, _, err := revoke(t, open(t, c), who); !errors.Is(err, bridge.ErrNoneKnown) {
+	if _, _, err := connectortest.Revoke(t, open(t, c), who); !errors.Is(err, bridge.ErrNoneKnown) {
 		t.Errorf("no token known where all would be: %v", err)
 	}
 	if _, err := open(t, c).Do(t.Context(), bridge.Order{Effect: bridge.Revoke, Who: who}); !errors.Is(err, bridge.ErrNoneKnown) {
@@ -233,7 +217,7 @@ var pair = []bridge.Session{{Access: "access-1", Refresh: "refresh-1"}, {Access:
 func TestRefreshTokensGoFirst(t *testing.T) {
 	s, c := serve(t, func(http.ResponseWriter, string, url.Values) {})
 	c.Auth, c.ClientSecret = none, ""
-	done, _, err := revoke(t, open(t, c), bridge.Identifiers{Sessions: pair})
+	done, _, err := connectortest.Revoke(t, open(t, c), bridge.Identifiers{Sessions: pair})
 	if !errors.Is(err, bridge.ErrCannotCheck) || done.Word != bridge.Confirmed || !strings.Contains(done.Summary, "refresh tokens: 1, access tokens: 2") {
 		t.Errorf("%v, %v", done, err)
 	}
@@ -294,8 +278,8 @@ func TestAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, c := serve(t, test.answer)
-			done, _, err := revoke(t, open(t, c), bridge.Identifiers{Sessions: pair})
-			if got, n := word(done, err), len(s.forms()); got != test.want || n != 3 {
+			done, _, err := connectortest.Revoke(t, open(t, c), bridge.Identifiers{Sessions: pair})
+			if got, n := connectortest.Word(done, err), len(s.forms()); got != test.want || n != 3 {
 				t.Errorf("%s (%v, %v) after %d requests, want %s", got, done, err, n, test.want)
 			}
 			for _, hidden := range []string{"access-1", "refresh-1", secret, client} {
@@ -305,18 +289,6 @@ func TestAnswers(t *testing.T) {
 			}
 		})
 	}
-}
-
-func word(done bridge.Receipt, err error) string {
-	switch {
-	case err == nil, errors.Is(err, bridge.ErrCannotCheck):
-		return done.Word
-	case bridge.IsImpossible(err):
-		return "impossible"
-	case bridge.IsPermanent(err):
-		return "permanent"
-	}
-	return "retry"
 }
 
 // Only a plain answer about a token counts.

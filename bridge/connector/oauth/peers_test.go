@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/bridge/connector/connectortest"
 	"github.com/exeunt/exeunt/bridge/connector/internal/probe"
 	"github.com/exeunt/exeunt/testdata/peers"
 )
@@ -33,7 +34,7 @@ func TestServerOfOthers(t *testing.T) {
 			}
 			ada, grace := server.Grant(t, "ada"), server.Grant(t, "grace")
 			who := bridge.Identifiers{Person: "p", Sessions: []bridge.Session{{Access: bridge.Secret(ada.Access), Refresh: bridge.Secret(ada.Refresh)}}}
-			done, checked, err := revoke(t, open(t, c), who)
+			done, checked, err := connectortest.Revoke(t, open(t, c), who)
 			if err != nil || done.Word != bridge.Confirmed {
 				t.Errorf("%+v, %+v, %v", done, checked, err)
 			}

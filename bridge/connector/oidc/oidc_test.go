@@ -105,22 +105,6 @@ func TestSuite(t *testing.T) {
 	}
 }
 
-// revoke does what the engine does: Find, Do, Check.
-func revoke(t *testing.T, c bridge.Connector, who bridge.Identifiers) (done bridge.Receipt, checked bridge.Receipt, err error) {
-	t.Helper()
-	account, err := c.Find(t.Context(), who)
-	if err != nil {
-		return done, checked, err
-	}
-	o := bridge.Order{Key: "k", Effect: bridge.Revoke, Account: account, Who: who, Trigger: bridge.Deactivated}
-	if done, err = c.Do(t.Context(), o); err != nil {
-		return done, checked, err
-	}
-	o.Done = done
-	checked, err = c.Check(t.Context(), o)
-	return done, checked, err
-}
-
 // What an answer is worth depends on what was named; whether it is true, the probe tells.
 func TestWhatAnAnswerIsWorth(t *testing.T) {
 	ours := authority(t)
@@ -178,7 +162,7 @@ func TestWhatAnAnswerIsWorth(t *testing.T) {
 				test.who(&who)
 			}
 			bystander, _ := app.SignIn("sub-other")
-			done, checked, err := revoke(t, open(t, c, ours), who)
+			done, checked, err := connectortest.Revoke(t, open(t, c, ours), who)
 			if done.Word != test.word || !errors.Is(err, test.check) || checked.Summary == "" {
 				t.Errorf("%q (%s), checked %v (%s); want %q, %v", done.Word, done.Summary, err, checked.Summary, test.word, test.check)
 			}
@@ -201,15 +185,15 @@ func TestNothingIsKnown(t *testing.T) {
 	app := startParty(t, sandbox.Trust{Issuer: issuer, ClientID: client, Keys: keysOf(authority(t))})
 	who := amina(app, 0)
 	c := config(app)
-	if _, _, err := revoke(t, open(t, c, authority(t)), who); !bridge.IsImpossible(err) {
+	if _, _, err := connectortest.Revoke(t, open(t, c, authority(t)), who); !bridge.IsImpossible(err) {
 		t.Errorf("nothing known: %v", err)
 	}
 	c.Complete = true
-	if _, _, err := revoke(t, open(t, c, authority(t)), who); !errors.Is(err, bridge.ErrNoneKnown) {
+	if _, _, err := connectortest.Revoke(t, open(t, c, authority(t)), who); !errors.Is(err, bridge.ErrNoneKnown) {
 		t.Errorf("nothing known where everything would be: %v", err)
 	}
 	who.Sessions = []bridge.Session{{Access: "token"}}
-	if _, _, err := revoke(t, open(t, c, authority(t)), who); !bridge.IsImpossible(err) {
+	if _, _, err := connectortest.Revoke(t, open(t, c, authority(t)), who); !bridge.IsImpossible(err) {
 		t.Errorf("a session that is known by something else: %v", err)
 	}
 	who.Sessions = nil
@@ -219,7 +203,7 @@ func TestNothingIsKnown(t *testing.T) {
 	}
 	c.Complete, c.Subject = false, "acme|{externalId}"
 	who.ExternalID = ""
-	if _, _, err := revoke(t, open(t, c, authority(t)), who); !bridge.IsImpossible(err) {
+	if _, _, err := connectortest.Revoke(t, open(t, c, authority(t)), who); !bridge.IsImpossible(err) {
 		t.Errorf("half a subject: %v", err)
 	}
 	if len(app.Asked()) != 0 {
@@ -313,23 +297,11 @@ func TestAnswers(t *testing.T) {
 		{500, "retry"}, {502, "retry"}, {503, "retry"}, {429, "retry"}, {408, "retry"}, {0, "retry"},
 	} {
 		s, c := serve(t, always(test.status))
-		done, _, err := revoke(t, open(t, c, a), bridge.Identifiers{Sessions: sessions(1)})
-		if got, n := word(done, err), len(s.heard()); got != test.want || n != 1 {
+		done, _, err := connectortest.Revoke(t, open(t, c, a), bridge.Identifiers{Sessions: sessions(1)})
+		if got, n := connectortest.Word(done, err), len(s.heard()); got != test.want || n != 1 {
 			t.Errorf("%d: %s (%v) after %d tokens, want %s", test.status, got, err, n, test.want)
 		}
 	}
-}
-
-func word(done bridge.Receipt, err error) string {
-	switch {
-	case err == nil, errors.Is(err, bridge.ErrCannotCheck):
-		return done.Word
-	case bridge.IsImpossible(err):
-		return "impossible"
-	case bridge.IsPermanent(err):
-		return "permanent"
-	}
-	return "retry"
 }
 
 // What one token meets keeps no other from being sent, and as long as one may yet
@@ -353,8 +325,8 @@ func TestSeveralTokens(t *testing.T) {
 		{func(n int) int { return []int{400, 501}[n%2] }, "permanent"},
 	} {
 		s, c := serve(t, test.answer)
-		done, _, err := revoke(t, open(t, c, a), bridge.Identifiers{Sessions: sessions(12)})
-		if got, n := word(done, err), len(s.heard()); got != test.want || n != 12 {
+		done, _, err := connectortest.Revoke(t, open(t, c, a), bridge.Identifiers{Sessions: sessions(12)})
+		if got, n := connectortest.Word(done, err), len(s.heard()); got != test.want || n != 12 {
 			t.Errorf("%s (%v) after %d tokens, want %s", got, err, n, test.want)
 		}
 	}
@@ -367,11 +339,11 @@ func TestSeveralTokens(t *testing.T) {
 		return 400
 	}
 	c.Complete = false
-	done, _, err := revoke(t, open(t, c, a), bridge.Identifiers{Sessions: sessions(2)})
-	if word(done, err) != bridge.Unconfirmed || !strings.Contains(done.Summary, "name no session") {
+	done, _, err := connectortest.Revoke(t, open(t, c, a), bridge.Identifiers{Sessions: sessions(2)})
+	if connectortest.Word(done, err) != bridge.Unconfirmed || !strings.Contains(done.Summary, "name no session") {
 		t.Errorf("%v, %v", done, err)
 	}
-	if done, _, err = revoke(t, open(t, c, a), bridge.Identifiers{Sessions: []bridge.Session{{Subject: subject}}}); word(done, err) != "permanent" {
+	if done, _, err = connectortest.Revoke(t, open(t, c, a), bridge.Identifiers{Sessions: []bridge.Session{{Subject: subject}}}); connectortest.Word(done, err) != "permanent" {
 		t.Errorf("nothing was taken: %v, %v", done, err)
 	}
 }

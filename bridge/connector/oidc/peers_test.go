@@ -11,6 +11,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/bridge/connector/connectortest"
 	"github.com/exeunt/exeunt/bridge/connector/internal/probe"
 	"github.com/exeunt/exeunt/testdata/peers"
 )
@@ -45,7 +46,7 @@ func TestRelyingPartiesOfOthers(t *testing.T) {
 			}
 
 			ada := bridge.Identifiers{Sessions: []bridge.Session{session("ada", "a1"), session("ada", "a2")}}
-			done, checked, err := revoke(t, open(t, c, ours), ada)
+			done, checked, err := connectortest.Revoke(t, open(t, c, ours), ada)
 			if err != nil || done.Word != bridge.Confirmed {
 				t.Errorf("%+v, %+v, %v", done, checked, err)
 			}
@@ -53,7 +54,7 @@ func TestRelyingPartiesOfOthers(t *testing.T) {
 			// 200, all the same, and nothing has ended: only the probe can tell.
 			grace := bridge.Identifiers{Sessions: []bridge.Session{session("grace", "g1")}}
 			grace.Sessions[0].SID = ""
-			done, _, err = revoke(t, open(t, c, ours), grace)
+			done, _, err = connectortest.Revoke(t, open(t, c, ours), grace)
 			if name == "mod_auth_openidc" && !errors.Is(err, bridge.ErrStillOpen) || name != "mod_auth_openidc" && err != nil || done.Word != bridge.Unconfirmed {
 				t.Errorf("by subject alone: %+v, %v", done, err)
 			}

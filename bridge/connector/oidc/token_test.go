@@ -21,6 +21,7 @@ import (
 	verifying "github.com/coreos/go-oidc/v3/oidc"
 
 	"github.com/exeunt/exeunt/bridge"
+	"github.com/exeunt/exeunt/bridge/connector/connectortest"
 	"github.com/exeunt/exeunt/bridge/connector/internal/pair"
 )
 
@@ -57,7 +58,7 @@ func sent(t *testing.T, a *Authority, change func(*Config), who bridge.Identifie
 	if change != nil {
 		change(&c)
 	}
-	if _, _, err := revoke(t, open(t, c, a), who); word(bridge.Receipt{}, err) != "" {
+	if _, _, err := connectortest.Revoke(t, open(t, c, a), who); connectortest.Word(bridge.Receipt{}, err) != "" {
 		t.Fatal(err)
 	}
 	return s.tokens
@@ -289,7 +290,7 @@ func TestLoad(t *testing.T) {
 	}
 	// Without keys nothing is sent, and it is tried again: they may yet come.
 	s, c := serve(t, always(200))
-	if _, _, err := revoke(t, open(t, c, NewAuthority(o)), bridge.Identifiers{Sessions: sessions(1)}); err == nil || bridge.IsPermanent(err) || len(s.tokens) > 0 {
+	if _, _, err := connectortest.Revoke(t, open(t, c, NewAuthority(o)), bridge.Identifiers{Sessions: sessions(1)}); err == nil || bridge.IsPermanent(err) || len(s.tokens) > 0 {
 		t.Errorf("without keys: %v", err)
 	}
 	if _, err := pair.Read(path); err != nil {
