@@ -281,13 +281,7 @@ func TestFetchedAtTheStart(t *testing.T) {
 	done := make(chan struct{})
 	go func() { defer close(done); d.Run(ctx) }()
 	defer func() { cancel(); <-done }()
-	for begun := time.Now(); ; time.Sleep(time.Millisecond) {
-		if _, ok := a.Named("wiki", RoleSP); ok {
-			break
-		} else if time.Since(begun) > 5*time.Second {
-			t.Fatalf("not known after %d questions", site.asked.Load())
-		}
-	}
+	until(t, "the app is known", func() bool { _, ok := a.Named("wiki", RoleSP); return ok })
 }
 
 // What a URL answers is fetched when it is due, kept, and used until it expires; what

@@ -245,11 +245,7 @@ func TestManyWait(t *testing.T) {
 		t.Error(answer)
 	}
 	close(wiki.mute)
-	for end := time.Now().Add(20 * time.Second); wiki.alive("ada"); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("the app was not told")
-		}
-	}
+	until(t, "the app is told", func() bool { return !wiki.alive("ada") })
 }
 
 // What an answer may say of a case.

@@ -179,3 +179,18 @@ func reason(t testing.TB, err error) Reason {
 	}
 	return r.Reason
 }
+
+// until waits for a condition.
+func until(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	late := time.After(20 * time.Second)
+	for !is() {
+		select {
+		case <-look.C:
+		case <-late:
+			t.Fatalf("it did not come to be that %s", what)
+		}
+	}
+}
